@@ -1,0 +1,7 @@
+# mmpose's own runtime, plus the one line that registers everything of mmpose_sp.
+_base_ = ['mmpose::_base_/default_runtime.py']
+
+custom_imports = dict(imports=['mmpose_sp'], allow_failed_imports=False)
+
+# Refuses a checkpoint that was trained for other landmarks before any time is lost.
+custom_hooks = [dict(type='SyncBuffersHook'), dict(type='CheckpointGuardHook')]

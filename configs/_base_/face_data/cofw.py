@@ -1,0 +1,6 @@
+# COFW: 1,345 / 507 faces, 29 landmarks.
+_base_ = ['face.py']
+
+train_dataloader = dict(dataset=dict(type='SPCOFWDataset', data_root='data/cofw/', ann_file='annotations/cofw_train.json'))
+val_dataloader = dict(dataset=dict(type='SPCOFWDataset', data_root='data/cofw/', ann_file='annotations/cofw_test.json'))
+test_dataloader = dict(dataset=dict(type='SPCOFWDataset', data_root='data/cofw/', ann_file='annotations/cofw_test.json'))

@@ -1,0 +1,45 @@
+# What all benchmarks share: the parts of the pipelines that do not depend on the codec, loaders and evaluator.
+# A leaf config owns the codec and puts the parts together; see any config in configs/face_2d_keypoint.
+
+# Before the crop. Boxes are grown by 1.25 as in mmpose's face configs. mmpose draws from a normal
+# distribution cut at one sigma (standard deviation 0.54), so these factors give the standard deviations of
+# STAR / ADNet: shift 5% of the box, scale 10%, rotation 18 degrees.
+load = [dict(type='LoadImage'), dict(type='GetBBoxCenterScale', padding=1.25)]
+geometry = [
+    dict(type='RandomFlip', direction='horizontal', prob=0.5),
+    dict(
+        type='RandomBBoxTransform',
+        shift_factor=0.09,
+        shift_prob=1.0,
+        scale_factor=(0.82, 1.18),
+        scale_prob=1.0,
+        rotate_factor=33,
+        rotate_prob=1.0),
+]
+# After the crop and after the target, so that an occluded landmark is still to be predicted.
+texture = [
+    dict(type='RandomOcclusion', prob=0.4),
+    dict(type='RandomBoxBlur', prob=0.3),
+    dict(type='RandomGamma', prob=0.2),
+    dict(type='RandomNoise', prob=0.2),
+    dict(type='mmcv.RandomGrayscale', prob=0.2, keep_channels=True),
+]
+
+train_dataloader = dict(
+    batch_size=64,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(data_prefix=dict(img='images/')))
+val_dataloader = dict(
+    batch_size=32,
+    num_workers=2,
+    persistent_workers=True,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
+    dataset=dict(data_prefix=dict(img='images/'), test_mode=True))
+test_dataloader = val_dataloader
+
+# The normaliser, the threshold and the subsets follow the dataset (see FaceAlignmentMetric).
+val_evaluator = dict(type='FaceAlignmentMetric')
+test_evaluator = val_evaluator

@@ -1,0 +1,6 @@
+# WFLW: 7,500 / 2,500 faces, 98 landmarks; the six subsets of the test set come out of the same run.
+_base_ = ['face.py']
+
+train_dataloader = dict(dataset=dict(type='SPWFLWDataset', data_root='data/wflw/', ann_file='annotations/face_landmarks_wflw_train.json'))
+val_dataloader = dict(dataset=dict(type='SPWFLWDataset', data_root='data/wflw/', ann_file='annotations/face_landmarks_wflw_test.json'))
+test_dataloader = dict(dataset=dict(type='SPWFLWDataset', data_root='data/wflw/', ann_file='annotations/face_landmarks_wflw_test.json'))
