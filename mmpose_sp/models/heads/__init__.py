@@ -1,1 +1,4 @@
+"""Heads on score maps."""
+from .structured_prediction_head import StructuredPredictionHead
 
+__all__ = ['StructuredPredictionHead']

@@ -1,0 +1,137 @@
+"""What every head on score maps shares: targets, accuracy, flip test and decoding."""
+from typing import List, Optional, Tuple
+
+import torch
+from mmengine.structures import InstanceData, PixelData
+from mmpose.models.utils.tta import flip_heatmaps
+from mmpose.utils.typing import ConfigType, Features, OptSampleList, Predictions
+from torch import Tensor
+
+
+class ScoreMapMixin:
+    """Training targets and predictions of a head whose output are scores of shape (B, K, h, w).
+
+    Mixed into a :class:`mmpose.models.heads.BaseHead` that has ``decoder`` and whose
+    ``forward(feats)`` gives the scores. Scores may have any sign: nothing here assumes a heatmap
+    in [0, 1].
+    """
+
+    #: A landmark is found within this fraction of the map's size, as in mmpose's ``acc_pose``.
+    pck_threshold = 0.05
+
+    @staticmethod
+    def gather_labels(batch_data_samples: OptSampleList,
+                      device: torch.device) -> Tuple[Tensor, Tensor, Optional[Tensor]]:
+        """Stack the codec's targets of a batch.
+
+        Returns:
+            labels (B, K, 2) in heatmap px, weights (B, K), covariances (B, K, 2, 2) in heatmap
+            px^2 or None.
+
+        Raises:
+            KeyError: if the codec of the pipeline does not give ``keypoint_labels``.
+        """
+        samples = [sample.gt_instance_labels for sample in batch_data_samples]
+        if 'keypoint_labels' not in samples[0]:
+            raise KeyError(
+                'gt_instance_labels.keypoint_labels is missing: the GenerateTarget of the '
+                "pipeline needs encoder=dict(type='ImageAwareLabelSmoothing', ...), the codec "
+                "that the head's decoder names")
+        labels = torch.cat([s.keypoint_labels for s in samples]).to(device)
+        if 'keypoint_weights' in samples[0]:
+            weights = torch.cat([s.keypoint_weights for s in samples]).to(device)
+        else:
+            weights = labels.new_ones(labels.shape[:2])
+        covariances = None
+        if 'label_covariances' in samples[0]:
+            covariances = torch.cat([s.label_covariances for s in samples]).to(device)
+        return labels, weights, covariances
+
+    @torch.no_grad()
+    def pck(self, scores: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+        """Fraction of the landmarks that decode near their label (``pck_threshold``).
+
+        Args:
+            scores: (B, K, h, w).
+            labels: (B, K, 2) in heatmap px.
+            weights: (B, K); a landmark of weight 0 does not count.
+
+        Returns:
+            Scalar on the device of the scores; 0 if no landmark counts.
+        """
+        h, w = scores.shape[-2:]
+        keypoints, _ = self.decoder.batch_decode(scores.detach())
+        keypoints = torch.as_tensor(keypoints, device=scores.device).reshape(labels.shape)
+        size = keypoints.new_tensor([w, h])
+        stride = keypoints.new_tensor(self.decoder.input_size) / size
+        error = ((keypoints + 0.5) / stride - 0.5 - labels) / size
+        counted = weights > 0
+        found = (error.norm(dim=-1) < self.pck_threshold) & counted
+        return found.sum() / counted.sum().clamp(min=1)
+
+    def accuracy(self, scores: Tensor, labels: Tensor, weights: Tensor,
+                 train_cfg: Optional[ConfigType]) -> dict:
+        """``dict(acc_pose=...)``; empty without a decoder or with ``compute_acc=False``."""
+        batched = self.decoder is not None and self.decoder.support_batch_decoding
+        if not batched or not (train_cfg or {}).get('compute_acc', True):
+            return {}
+        return {'acc_pose': self.pck(scores, labels, weights)}
+
+    def predict(self, feats: Features, batch_data_samples: OptSampleList,
+                test_cfg: Optional[ConfigType] = None) -> Predictions:
+        """Landmarks in input px, and the scores themselves with ``test_cfg.output_heatmaps``.
+
+        Args:
+            feats: Features, or with ``test_cfg.flip_test`` the two of the image and of its
+                mirror image, whose scores are averaged.
+            batch_data_samples: The flip test reads ``metainfo['flip_indices']`` of the first.
+            test_cfg: flip_test, output_heatmaps.
+
+        Raises:
+            ValueError: for ``shift_heatmap=True`` or another ``flip_mode`` than 'heatmap'.
+        """
+        test_cfg = test_cfg or {}
+        self._check_test_cfg(test_cfg)
+        if test_cfg.get('flip_test', False):
+            scores, of_mirrored = (self.forward(f) for f in feats)
+            flip_indices = batch_data_samples[0].metainfo['flip_indices']
+            # Pixel-centred maps flip exactly: column i goes to column w - 1 - i, nothing shifts.
+            mirrored = flip_heatmaps(of_mirrored, flip_indices=flip_indices, shift_heatmap=False)
+            scores = (scores + mirrored) * 0.5
+        else:
+            scores = self.forward(feats)
+        preds = self.decode(scores)
+        if test_cfg.get('output_heatmaps', False):
+            return preds, [PixelData(heatmaps=s) for s in scores.detach()]
+        return preds
+
+    @staticmethod
+    def _check_test_cfg(test_cfg: ConfigType) -> None:
+        if test_cfg.get('shift_heatmap', False):
+            raise ValueError(
+                'test_cfg.shift_heatmap=True would bias the flip test by half a heatmap pixel: '
+                'score maps are pixel-centred and flip exactly. '
+                'Set model.test_cfg.shift_heatmap=False')
+        if test_cfg.get('flip_mode', 'heatmap') != 'heatmap':
+            raise ValueError(
+                f'test_cfg.flip_mode={test_cfg["flip_mode"]!r} does not apply to score maps. '
+                "Set model.test_cfg.flip_mode='heatmap'")
+
+    def decode(self, batch_outputs: Tensor) -> List[InstanceData]:
+        """Decode (B, K, h, w) scores where they are; only three numbers a landmark are copied.
+
+        Returns:
+            B :class:`InstanceData` with keypoints (1, K, 2) in input px and keypoint_scores
+            (1, K) as NumPy float32.
+        """
+        if self.decoder is None or not self.decoder.support_batch_decoding:
+            return super().decode(batch_outputs)
+        keypoints, confidence = self.decoder.batch_decode(batch_outputs.detach())
+        shape = (batch_outputs.shape[0], 1, batch_outputs.shape[1])
+        keypoints = torch.as_tensor(keypoints).reshape(*shape, 2)
+        confidence = torch.as_tensor(confidence).reshape(*shape, 1)
+        packed = torch.cat([keypoints, confidence], dim=-1).float().cpu().numpy()
+        return [
+            InstanceData(keypoints=p[..., :2].copy(), keypoint_scores=p[..., 2].copy())
+            for p in packed
+        ]
