@@ -1,0 +1,318 @@
+"""One metric for the face alignment benchmarks: NME, FR and AUC of the full set and subsets."""
+
+import csv
+import json
+import os
+import warnings
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+from mmpose.registry import METRICS
+
+from mmpose_sp.utils.atomic import atomic_path
+
+from .functional import (
+    ced_auc,
+    failure_rate,
+    landmark_box_diagonal,
+    landmark_distance,
+    per_face_nme,
+)
+from .protocols import PROTOCOLS
+
+_PRESETS = ('inter_ocular', 'inter_pupil', 'box_diagonal')
+
+
+@METRICS.register_module()
+class FaceAlignmentMetric(BaseMetric):
+    """NME (%), failure rate (%) and CED-AUC ([0, 1]) of facial landmarks, for the full set and all
+    its subsets.
+
+    Keys: ``NME``, ``FR``, ``AUC`` for the full set and ``<subset>/NME``, ... for each subset, so
+    that ``default_hooks.checkpoint = dict(save_best='NME', rule='less')`` works (``'<prefix>/NME'``
+    with a prefix).
+
+    Subsets come with the annotations (``raw_ann_info``, which :class:`SPWFLWDataset` and its
+    siblings keep): every flag of ``attributes`` (WFLW) and every value of ``subset`` (300-W) is
+    one. Annotations without them (any stock mmpose dataset) give the full set alone.
+
+    Landmarks that are annotated (``keypoints_visible`` > 0) count, occluded ones too, as in the
+    benchmarks; a landmark without annotation does not. Faces are never dropped: a face that cannot
+    be scored is an error that names its image.
+
+    Args:
+        norm: Normalising distance. None takes the protocol of the benchmark (WFLW outer eye corners
+            [60, 72], 300-W outer eye corners [36, 45], COFW pupils [16, 17]). Otherwise a preset,
+            ``'inter_ocular'``, ``'inter_pupil'`` (300-W: mean of 6 + 6 points) or
+            ``'box_diagonal'`` (tight box of the annotated landmarks); or ``dict(type='landmarks',
+            left=[...], right=[...])``, the distance between the means of two groups of landmarks;
+            or ``dict(type=<preset>)``.
+        threshold: Percent, of FR and AUC. None takes the protocol: 10 for WFLW and COFW, 5 for
+            300-W.
+        subsets: None reports all subsets that the annotations carry; a list of names reports these;
+            ``()`` none. A subset without a face is left out with a warning.
+        errors_file: Optional ``.csv`` or ``.json`` file for the error of each face (image, face id,
+            error in percent, subset flags), overwritten by each evaluation. It appears complete or
+            not at all.
+        ced_file: Optional ``.png``, ``.pdf`` or ``.svg`` file for the CED plot.
+        collect_device, prefix, collect_dir: see :class:`mmengine.evaluator.BaseMetric`.
+    """
+
+    def __init__(
+        self,
+        norm: Union[None, str, Dict] = None,
+        threshold: Optional[float] = None,
+        subsets: Optional[Sequence[str]] = None,
+        errors_file: Optional[str] = None,
+        ced_file: Optional[str] = None,
+        collect_device: str = 'cpu',
+        prefix: Optional[str] = None,
+        collect_dir: Optional[str] = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
+        self.norm = _check_norm(norm)
+        if threshold is not None and not threshold > 0:
+            raise ValueError(f'threshold must be a positive number of percent, got {threshold}')
+        self.threshold = threshold
+        if isinstance(subsets, str):
+            raise ValueError(f'subsets must be a list of names, got the string {subsets!r}')
+        self.subsets = None if subsets is None else tuple(subsets)
+        if errors_file is not None and not errors_file.lower().endswith(('.csv', '.json')):
+            raise ValueError(f'errors_file must end in .csv or .json, got {errors_file!r}')
+        self.errors_file = errors_file
+        if ced_file is not None:
+            from mmpose_sp.visualization.ced import check_ced_path
+
+            check_ced_path(ced_file)
+        self.ced_file = ced_file
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Score each face of a batch; numbers and names are all that processes have to exchange."""
+        for sample in data_samples:
+            if 'pred_instances' not in sample:
+                raise ValueError(f'{_face_name(sample)}: the model returned no pred_instances')
+            gt_instances = sample['gt_instances']
+            pred = _numpy(sample['pred_instances']['keypoints'])
+            gt = _numpy(gt_instances['keypoints'])
+            if len(gt) != 1 or pred.shape != gt.shape:
+                raise ValueError(
+                    f'{_face_name(sample)}: predicted landmarks have shape {pred.shape}, annotated '
+                    f'ones {gt.shape}; expected (1, K, 2) for both: top-down, one face each, and a '
+                    'model of this dataset'
+                )
+            visible = np.ones(gt.shape[:2], dtype=bool)
+            if 'keypoints_visible' in gt_instances:
+                visible = _numpy(gt_instances['keypoints_visible']) > 0
+                # some codecs append a weight to the visibility of each landmark
+                visible = visible[..., 0] if visible.ndim == 3 else visible
+            norm = self._normaliser(gt, visible, sample)
+            try:
+                nme = per_face_nme(pred, gt, norm, visible)[0]
+            except ValueError as e:
+                raise ValueError(f'{_face_name(sample)}: {e}') from e
+            self.results.append(
+                {
+                    'img_path': str(sample.get('img_path', '')),
+                    'id': _plain(sample.get('id')),
+                    'nme': float(nme),
+                    'subsets': _subset_flags(sample.get('raw_ann_info')),
+                }
+            )
+
+    def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
+        """Average over the full set and each subset, and write the files that were asked for.
+
+        The evaluator calls it on the main process alone, with the faces of all processes and
+        without padding.
+        """
+        if not results:
+            raise ValueError(f'{type(self).__name__} got no face: is the test set empty?')
+        threshold = self._threshold()
+        nme = np.array([face['nme'] for face in results])
+        flags = self._subset_masks(results)
+        metrics = _scores(nme, threshold)
+        for name, mask in flags.items():
+            metrics.update(
+                {f'{name}/{key}': value for key, value in _scores(nme[mask], threshold).items()}
+            )
+
+        logger = MMLogger.get_current_instance()
+        if self.errors_file is not None:
+            self._write_errors(results, flags, metrics, threshold)
+            logger.info(f'errors of {len(results)} faces: {self.errors_file}')
+        if self.ced_file is not None:
+            # matplotlib is imported only where it is asked for
+            from mmpose_sp.visualization.ced import plot_ced
+
+            curves = {'full': nme, **{name: nme[mask] for name, mask in flags.items()}}
+            plot_ced(curves, threshold, self.ced_file, norm_name=self._norm_name())
+            logger.info(f'CED plot: {self.ced_file}')
+        return metrics
+
+    def _protocol(self, option: str):
+        name = (self.dataset_meta or {}).get('dataset_name')
+        if name not in PROTOCOLS:
+            raise ValueError(
+                f'dataset {name!r} has no published protocol here ({", ".join(PROTOCOLS)} have): '
+                f'pass {option}=... to {type(self).__name__}'
+            )
+        return PROTOCOLS[name]
+
+    def _threshold(self) -> float:
+        return float(
+            self._protocol('threshold').threshold if self.threshold is None else self.threshold
+        )
+
+    def _norm_name(self) -> str:
+        norm = self._protocol('norm').norm if self.norm is None else self.norm['type']
+        return norm.replace('_', '-')
+
+    def _groups(self) -> Optional[Tuple[Sequence[int], Sequence[int]]]:
+        """Landmark groups of the normaliser; None for the box diagonal."""
+        if self.norm is not None and self.norm['type'] == 'landmarks':
+            return self.norm['left'], self.norm['right']
+        if self.norm is not None and self.norm['type'] == 'box_diagonal':
+            return None
+        protocol = self._protocol('norm')
+        return getattr(protocol, protocol.norm if self.norm is None else self.norm['type'])
+
+    def _normaliser(self, gt: np.ndarray, visible: np.ndarray, sample: dict) -> np.ndarray:
+        groups = self._groups()
+        if groups is None:
+            return landmark_box_diagonal(gt, visible)
+        try:
+            norm = landmark_distance(gt, *groups)
+        except ValueError as e:
+            raise ValueError(f'{_face_name(sample)}: normaliser {self._norm_name()}: {e}') from e
+        hidden = [int(i) for group in groups for i in group if not visible[0, i]]
+        if hidden:
+            raise ValueError(
+                f'{_face_name(sample)}: landmarks {hidden} of the normaliser are not annotated '
+                '(visibility 0); annotate them, leave the face out of the annotation file, or '
+                'pick another norm'
+            )
+        return norm
+
+    def _subset_masks(self, results: List[dict]) -> Dict[str, np.ndarray]:
+        """Subset name -> (N,) bool, in the order of the papers; empty subsets are left out."""
+        found = dict.fromkeys(name for face in results for name in face['subsets'])
+        wanted = self.subsets
+        if wanted is None:
+            dataset_name = (self.dataset_meta or {}).get('dataset_name')
+            published = (
+                PROTOCOLS[dataset_name].subsets if dataset_name in PROTOCOLS and found else ()
+            )
+            wanted = tuple(dict.fromkeys([*published, *found]))
+        masks = {
+            name: np.array([bool(face['subsets'].get(name, 0)) for face in results])
+            for name in wanted
+        }
+        empty = [name for name, mask in masks.items() if not mask.any()]
+        if empty:
+            warnings.warn(
+                f'none of the {len(results)} faces belongs to: {", ".join(empty)}; left out of the '
+                'scores',
+                stacklevel=2,
+            )
+        return {name: mask for name, mask in masks.items() if mask.any()}
+
+    def _write_errors(
+        self,
+        results: List[dict],
+        flags: Dict[str, np.ndarray],
+        metrics: Dict[str, float],
+        threshold: float,
+    ) -> None:
+        with atomic_path(self.errors_file) as temporary, open(
+            temporary, 'w', newline='', encoding='utf-8'
+        ) as f:
+            if os.path.splitext(self.errors_file)[1].lower() == '.csv':
+                writer = csv.writer(f)
+                writer.writerow(['img_path', 'id', 'nme', *flags])
+                for i, face in enumerate(results):
+                    writer.writerow(
+                        [
+                            face['img_path'],
+                            face['id'],
+                            face['nme'],
+                            *(int(m[i]) for m in flags.values()),
+                        ]
+                    )
+            else:
+                faces = [
+                    {
+                        'img_path': face['img_path'],
+                        'id': face['id'],
+                        'nme': face['nme'],
+                        'subsets': [name for name, mask in flags.items() if mask[i]],
+                    }
+                    for i, face in enumerate(results)
+                ]
+                json.dump(
+                    {
+                        'dataset': (self.dataset_meta or {}).get('dataset_name'),
+                        'norm': self._norm_name(),
+                        'threshold': threshold,
+                        'metrics': metrics,
+                        'faces': faces,
+                    },
+                    f,
+                    indent=1,
+                )
+
+
+def _scores(nme: np.ndarray, threshold: float) -> Dict[str, float]:
+    return {
+        'NME': float(nme.mean()),
+        'FR': failure_rate(nme, threshold),
+        'AUC': ced_auc(nme, threshold),
+    }
+
+
+def _check_norm(norm: Union[None, str, Dict]) -> Optional[Dict]:
+    """The normaliser as a dict with a valid ``type``; None stays None."""
+    if norm is None:
+        return None
+    norm = {'type': norm} if isinstance(norm, str) else dict(norm)
+    kind = norm.get('type')
+    if kind in _PRESETS and set(norm) == {'type'}:
+        return norm
+    if (
+        kind == 'landmarks'
+        and set(norm) == {'type', 'left', 'right'}
+        and norm['left']
+        and norm['right']
+    ):
+        return norm
+    raise ValueError(
+        f'norm must be None, one of {_PRESETS} or '
+        f"dict(type='landmarks', left=[...], right=[...]), got {norm}"
+    )
+
+
+def _subset_flags(raw_ann_info: Any) -> Dict[str, int]:
+    """Name -> 0 / 1 from the annotation of a face; empty where the dataset keeps none."""
+    if not isinstance(raw_ann_info, dict):
+        return {}
+    flags = {
+        str(name): int(bool(value))
+        for name, value in (raw_ann_info.get('attributes') or {}).items()
+    }
+    if raw_ann_info.get('subset'):
+        flags[str(raw_ann_info['subset'])] = 1
+    return flags
+
+
+def _face_name(sample: dict) -> str:
+    return f'image {sample.get("img_path", "?")} (face id {_plain(sample.get("id"))})'
+
+
+def _numpy(values: Any) -> np.ndarray:
+    return values.detach().cpu().numpy() if hasattr(values, 'detach') else np.asarray(values)
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy scalar or 0-d / one-element array as the Python number that CSV and JSON can hold."""
+    return value.item() if hasattr(value, 'item') else value
