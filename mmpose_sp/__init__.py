@@ -1,8 +1,29 @@
 """Structured prediction for facial landmark detection, as an MMPose extension.
 
-Importing this package registers every codec, dataset, transform, model and metric, so that one config line,
+Importing this package checks the versions of its foundations and registers every codec, dataset,
+transform, model, metric and hook, so that one config line,
 ``custom_imports = dict(imports=['mmpose_sp'])``, is all a user writes.
 """
-from . import codecs, datasets, evaluation, models  # noqa: F401
+import sys
 
-__version__ = '0.1.0'
+from .version import __version__
+
+
+def _is_report() -> bool:
+    """True while ``python -m mmpose_sp.utils.collect_env`` imports this package, its parent.
+
+    That report has to come most of all where the imports below fail.
+    """
+    report = 'mmpose_sp.utils.collect_env'
+    return sys.argv[:1] == ['-m'] and report in getattr(sys, 'orig_argv', [report])  # Python < 3.10
+
+
+if not _is_report():
+    from .utils.requirements import check_versions
+    check_versions()
+
+    from . import codecs, datasets, evaluation, models  # noqa: F401
+    from .utils import checkpoint
+    checkpoint.allow_mmengine_checkpoints()
+
+__all__ = ['__version__']

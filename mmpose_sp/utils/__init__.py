@@ -1,1 +1,1 @@
-
+"""Environment, checkpoints, launching. Imports nothing: collect_env must run where torch does not."""

@@ -1,0 +1,38 @@
+# `make demo` and `make test` set up all they need in .venv first; see CONTRIBUTING.md.
+PYTHON ?= python3
+VENV := .venv/bin
+
+.PHONY: help setup demo test lint env-check lock clean
+
+help:
+	@echo 'make demo       train, test and draw a landmark model on synthetic faces'
+	@echo 'make test       run the tests (ARGS="-k name" picks some)'
+	@echo 'make lint       ruff over the code'
+	@echo 'make env-check  one line per requirement: found, wanted, how to fix'
+	@echo 'make lock       make requirements/lock.txt anew from requirements/*.in'
+	@echo 'make clean      remove .venv and tool caches (data/, work_dirs/, the mmcv wheel stay)'
+
+setup:
+	@$(PYTHON) tools/setup_env.py
+
+demo: setup
+	@$(VENV)/python tools/demo.py $(ARGS)
+
+test: setup
+	@$(VENV)/python -m pytest $(ARGS)
+
+lint: setup
+	@$(VENV)/ruff check .
+
+# Reports on a broken .venv as it is; only a missing one is made first.
+env-check:
+	@test -x $(VENV)/python || $(PYTHON) tools/setup_env.py
+	@$(VENV)/python -m mmpose_sp.utils.collect_env
+
+lock: setup
+	@$(VENV)/uv pip compile --quiet --universal --python-version 3.11 requirements/runtime.in \
+		requirements/optional.in requirements/dev.in --output-file requirements/lock.txt $(ARGS)
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,92 @@
+"""Checkpoints: loadable with ``weights_only`` left on, and refused where they do not belong."""
+from typing import Any, Dict, List
+
+import numpy as np
+import torch
+from mmengine.hooks import Hook
+from mmengine.logging import HistoryBuffer
+from mmengine.model import is_model_wrapper
+from mmengine.runner import BaseLoop
+from mmpose.registry import HOOKS
+
+_STATISTICS = ('min', 'max', 'current', 'mean')
+
+
+def _history_buffer_method(owner: Any, name: str) -> Any:
+    """Stands for ``getattr`` in a checkpoint: mmengine's log histories refer to four of their methods by it.
+
+    The real one would let a checkpoint reach anything, which ``weights_only`` is there to prevent.
+    """
+    if owner is not HistoryBuffer or name not in _STATISTICS:
+        raise TypeError(f'a checkpoint may not refer to {name!r} of {owner!r}')
+    return getattr(owner, name)
+
+
+def allow_mmengine_checkpoints() -> None:
+    """Let ``torch.load(weights_only=True)``, torch's default since 2.6, read what mmengine saves.
+
+    Beyond tensors those checkpoints hold log histories and the numpy arrays of the dataset's metainfo. Only these
+    are allowed (under both of numpy's module names, so that checkpoints cross its versions). Without effect on
+    torch < 2.5, whose default reads everything.
+    """
+    version = tuple(int(part) for part in torch.__version__.split('.')[:2])
+    if version < (2, 5):
+        return
+    allowed = [HistoryBuffer, np.ndarray, np.dtype, (_history_buffer_method, 'builtins.getattr')]
+    multiarray = np._core.multiarray if int(np.__version__[0]) > 1 else np.core.multiarray
+    for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
+        allowed += [(multiarray._reconstruct, f'{module}._reconstruct'), (multiarray.scalar, f'{module}.scalar')]
+    # Numbers, booleans and strings; not 'O', which holds any object.
+    dtypes = {type(np.dtype(code)) for code in np.typecodes['All'].replace('O', '')}
+    torch.serialization.add_safe_globals(allowed + sorted(dtypes, key=str))
+
+
+@HOOKS.register_module()
+class CheckpointGuardHook(Hook):
+    """Stops a run at once if it loads a checkpoint of another model or of other landmarks.
+
+    mmengine only warns about parameters that do not fit and goes on with random ones. Testing, or resuming a
+    training, needs them all; a training that merely starts from a checkpoint (``load_from``) may lack some.
+    """
+
+    def after_load_checkpoint(self, runner, checkpoint: Dict[str, Any]) -> None:
+        """Compare the checkpoint with the model before it is loaded.
+
+        Raises:
+            ValueError: if the run needs the whole checkpoint and it does not fit; names the file and the fix.
+        """
+        training = isinstance(runner._train_loop, BaseLoop)  # in a test it stays the dict of the config
+        if training and not runner._resume:
+            return
+        problems = compare_checkpoint(runner.model, checkpoint)
+        if problems:
+            name = runner._load_from or f'of {runner.work_dir} (the latest)'
+            landmarks = checkpoint_landmarks(checkpoint)
+            origin = f' It was trained on {landmarks}.' if landmarks else ''
+            raise ValueError(
+                f'checkpoint {name} does not fit the model of this config:\n  ' + '\n  '.join(problems)
+                + f'\n{origin.strip()} Use the config that it was trained with (mmengine keeps a copy beside the '
+                'checkpoint), or give the checkpoint of this config.')
+
+
+def compare_checkpoint(model: torch.nn.Module, checkpoint: Dict[str, Any], show: int = 5) -> List[str]:
+    """One line per parameter that the checkpoint lacks or has in another shape (at most ``show``, then a count)."""
+    model = model.module if is_model_wrapper(model) else model
+    given = checkpoint.get('state_dict', checkpoint)
+    given = {key[len('module.'):] if key.startswith('module.') else key: value for key, value in given.items()}
+    problems = []
+    for key, value in model.state_dict().items():
+        if key not in given:
+            problems.append(f'{key} is missing')
+        elif value.shape != given[key].shape:
+            problems.append(f'{key} is {tuple(given[key].shape)}, the model wants {tuple(value.shape)}')
+    more = len(problems) - show
+    return problems[:show] + ([f'... and {more} more'] if more > 0 else [])
+
+
+def checkpoint_landmarks(checkpoint: Dict[str, Any]) -> str:
+    """What a checkpoint says of its training data, such as 'wflw (98 landmarks)'; '' if it says nothing."""
+    meta = checkpoint.get('meta', {}).get('dataset_meta') or {}
+    if 'dataset_name' not in meta:
+        return ''
+    return f'{meta["dataset_name"]} ({meta.get("num_keypoints", "?")} landmarks)'

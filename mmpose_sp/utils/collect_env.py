@@ -1,0 +1,157 @@
+"""``python -m mmpose_sp.utils.collect_env``: does this environment have all that mmpose_sp needs?
+
+One line per requirement: found, wanted, and how to fix it. Exit code 1 if anything is missing or broken. Standard
+library only, because it has to report where torch, mmcv or mmpose_sp itself cannot be imported.
+"""
+import argparse
+import importlib
+import platform
+import sys
+import warnings
+from typing import Callable, NamedTuple, Optional
+
+from .requirements import CORE, find_version, parse_version
+
+
+class Check(NamedTuple):
+    """One requirement. ``problem()`` returns None if it is met, else what is wrong, in a few words."""
+    name: str
+    wanted: str
+    fix: str
+    problem: Callable[[], Optional[str]]
+    found: Callable[[], Optional[str]] = lambda: None
+
+
+class Result(NamedTuple):
+    """One line of the report."""
+    name: str
+    ok: bool
+    found: str
+    wanted: str
+    fix: str
+
+    def __str__(self) -> str:
+        mark = 'ok' if self.ok else '!!'
+        line = f'[{mark}] {self.name:<14} found: {self.found:<24} wanted: {self.wanted}'
+        return line if self.ok else f'{line}\n     fix: {self.fix}'
+
+
+def import_problem(*modules: str) -> Optional[str]:
+    """None if all of these can be imported, else the error in one line."""
+    for module in modules:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter('ignore')
+                importlib.import_module(module)
+        except BaseException as error:  # a broken package may raise anything, SystemExit included
+            lines = str(error).strip().splitlines() or ['']
+            return f'import {module}: {type(error).__name__}: {lines[0]}'
+    return None
+
+
+def run_check(check: Check) -> Result:
+    """Carry out one check; never raises."""
+    version = check.found()
+    problem = check.problem()
+    if problem is None:
+        return Result(check.name, True, version or 'yes', check.wanted, check.fix)
+    return Result(check.name, False, f'{version} ({problem})' if version else problem, check.wanted, check.fix)
+
+
+def versioned(name: str, wanted: str, fix: str, accepts: Callable[[str], bool], *modules: str) -> Check:
+    """A check of an installed version and, where that is right, of importing ``modules`` (default: ``name``)."""
+    def problem() -> Optional[str]:
+        version = find_version(name)
+        if version is None:
+            return 'not installed'
+        if not accepts(version):
+            return 'wrong version'
+        return import_problem(*(modules or (name,)))
+
+    return Check(name, wanted, fix, problem, lambda: find_version(name))
+
+
+def importable(name: str, module: str, fix: str, wanted: str = 'any version') -> Check:
+    """A check of one import alone."""
+    return Check(name, wanted, fix, lambda: import_problem(module), lambda: find_version(name))
+
+
+def mmcv_ops_problem() -> Optional[str]:
+    """None if mmcv's compiled operators can be imported."""
+    if find_version('mmcv') is None and find_version('mmcv-lite') is not None:
+        return 'mmcv-lite has no operators'
+    return import_problem('mmcv.ops')
+
+
+def torchvision_wanted() -> str:
+    """The torchvision release that goes with the installed torch: 2.x has 0.(x + 15)."""
+    torch = find_version('torch')
+    major, minor = parse_version(torch or '')[:2]
+    return f'0.{minor + 15}.* (for torch {major}.{minor})' if major == 2 else 'the release for your torch'
+
+
+def checks() -> list:
+    """All requirements, foundations first, so that the first line that fails is the one to mend."""
+    core = {item.name: versioned(item.name, item.wanted, item.fix, item.accepts) for item in CORE}
+    fixes = {item.name: item.fix for item in CORE}
+    torchvision = torchvision_wanted()
+    numpy = '<2 with xtcocotools <= 1.14.3'
+    listed = [
+        Check('python', '>=3.8', 'use Python 3.8 or later (the lock file: 3.11)',
+              lambda: None if sys.version_info >= (3, 8) else 'too old', platform.python_version),
+        core['torch'],
+        importable('torchvision', 'torchvision',
+                   f'pip install "torchvision=={torchvision.split(" ")[0]}", from the same place as torch'
+                   if torchvision[0] == '0' else 'pip install torchvision', torchvision),
+        importable('numpy', 'numpy', 'pip install "numpy<2"', numpy),
+        versioned('xtcocotools', 'a build for the installed numpy',
+                  'pip install "numpy<2" xtcocotools==1.14.3', lambda version: True, 'xtcocotools.coco'),
+        Check('setuptools', '<81 (it must have pkg_resources)', 'pip install "setuptools<81"',
+              lambda: import_problem('pkg_resources'), lambda: find_version('setuptools')),
+        core['mmengine'],
+        core['mmcv'],
+        Check('mmcv.ops', "mmcv's compiled operators", fixes['mmcv'] + ' (after pip uninstall mmcv-lite)',
+              mmcv_ops_problem),
+        importable('six', 'six', 'pip install six'),
+        core['mmdet'],
+        core['mmpose'],
+    ]
+    listed += [importable(name, name, f'pip install {name}') for name in ('scipy', 'matplotlib', 'h5py', 'tqdm')]
+    listed.append(importable('opencv', 'cv2', 'pip install "opencv-python-headless<4.12"'))
+    listed.append(importable('mmpose_sp', 'mmpose_sp.models', 'mend the lines above first, from the top'))
+    return listed
+
+
+def gpu_line() -> str:
+    """What torch can compute on: information, not a requirement."""
+    try:
+        import torch
+        if torch.cuda.is_available():
+            return ', '.join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
+    except BaseException:
+        return 'unknown: torch cannot be imported'
+    return 'none: models train on the CPU'
+
+
+def main(arguments=None) -> int:
+    """Print the report (with ``--quiet`` its failures only); returns the exit code."""
+    parser = argparse.ArgumentParser(description='Check that this environment has all that mmpose_sp needs.')
+    parser.add_argument('--quiet', action='store_true', help='print only what is wrong')
+    quiet = parser.parse_args(arguments).quiet
+    failed = 0
+    for check in checks():
+        result = run_check(check)
+        failed += not result.ok
+        if not (quiet and result.ok):
+            print(result, flush=True)
+    if not quiet:
+        print(f'     GPUs: {gpu_line()}')
+    if failed:
+        print(f'{failed} requirement(s) not met: mend them from the top, one often causes the next')
+    elif not quiet:
+        print('All requirements are met.')
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

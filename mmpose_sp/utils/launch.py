@@ -1,0 +1,60 @@
+"""Running mmpose's own command-line tools with mmpose_sp registered, on machines with and without GPUs."""
+import argparse
+import runpy
+import sys
+from pathlib import Path
+from typing import List
+
+import mmpose
+import torch
+import torch.distributed as dist
+from mmengine.config import Config
+
+
+def mmpose_tool(name: str) -> str:
+    """Path of a tool that mmpose ships, such as 'train.py': in its package, or beside it in a source tree.
+
+    Raises:
+        FileNotFoundError: if this installation of mmpose has no tools.
+    """
+    package = Path(mmpose.__file__).resolve().parent
+    for folder in (package / '.mim' / 'tools', package.parent / 'tools'):
+        if (folder / name).is_file():
+            return str(folder / name)
+    raise FileNotFoundError(f'mmpose at {package} comes without its tools/{name}. '
+                            'Fix: pip install --no-deps --force-reinstall mmpose==1.3.2')
+
+
+def prepare_cpu_processes(argv: List[str]) -> None:
+    """Let several processes train on a machine without GPUs; appends to ``argv`` (in place) what that takes.
+
+    mmengine puts every process on a GPU, whichever backend the config names. So the process group is made here, with
+    gloo, which mmengine accepts as it is; and the model's wrapper is told that there is no device to name.
+    """
+    if torch.cuda.is_available() or _launcher(argv) != 'pytorch':
+        return
+    dist.init_process_group('gloo')
+    options = {'type': 'MMDistributedDataParallel', 'device_ids': None}
+    config = Config.fromfile(next((word for word in argv[1:] if Path(word).is_file()), ''))
+    if 'model_wrapper_cfg' not in config:  # what mmengine does by itself where it makes the wrapper
+        options.update(broadcast_buffers=False,
+                       find_unused_parameters=config.get('find_unused_parameters', False))
+    argv += ['--cfg-options', *(f'model_wrapper_cfg.{key}={value}' for key, value in options.items())]
+
+
+def _launcher(argv: List[str]) -> str:
+    """The value of ``--launcher`` on a command line, 'none' without it."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument('--launcher', default='none')
+    return parser.parse_known_args(argv)[0].launcher
+
+
+def run_mmpose_tool(name: str) -> None:
+    """Run mmpose's tool ``name`` with this process's arguments."""
+    tool = mmpose_tool(name)
+    prepare_cpu_processes(sys.argv)
+    try:
+        runpy.run_path(tool, run_name='__main__')
+    finally:
+        if dist.is_available() and dist.is_initialized():
+            dist.destroy_process_group()

@@ -1,0 +1,8 @@
+"""Test a model: ``python tools/test.py CONFIG CHECKPOINT [--work-dir DIR] [--out FILE] [--dump FILE] ...``
+
+The command line, and the code behind it, are those of the installed mmpose (``--help`` lists the flags).
+"""
+from mmpose_sp.utils.launch import run_mmpose_tool
+
+if __name__ == '__main__':
+    run_mmpose_tool('test.py')
