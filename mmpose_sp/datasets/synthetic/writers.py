@@ -1,0 +1,239 @@
+"""Synthetic datasets on disk, in the official raw layouts of WFLW, COFW and 300-W."""
+import shutil
+import tempfile
+import zlib
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Dict, Iterator, List, NamedTuple, Sequence, Tuple, Union
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from .params import ATTRIBUTES
+from .plan import planned_face
+from .render import render_face
+
+LAYOUTS = ('wflw', 'cofw', '300w')
+_JPEG = [cv2.IMWRITE_JPEG_QUALITY, 92]
+# 300-W: (folder, rates, images of the real set) of the parts that make up train and test
+_PARTS_300W = {
+    'train': (('afw', '300w', 337), ('helen/trainset', '300w', 2000), ('lfpw/trainset', '300w', 811)),
+    'test': (('helen/testset', '300w', 330), ('lfpw/testset', '300w', 224), ('ibug', 'ibug', 135)),
+}
+
+
+class _Job(NamedTuple):
+    layout: str
+    split: str
+    index: int
+    size: int
+    rates: str
+    seed: int
+
+
+class _Drawn(NamedTuple):
+    image: np.ndarray  # uint8 BGR
+    points: np.ndarray  # (K, 2) 0-based px of the layout
+    occluded: np.ndarray  # (K,) bool
+    attributes: Dict[str, int]
+
+
+def _draw(job: _Job) -> _Drawn:
+    params = planned_face(job.seed, job.layout, job.split, job.index, job.rates)
+    face = render_face(params, job.size)
+    return _Drawn(face.image, face.landmarks[job.layout], face.occluded[job.layout], face.attributes)
+
+
+def _one_thread():
+    cv2.setNumThreads(1)
+
+
+def _draw_all(jobs: Sequence[_Job], workers: int, what: str) -> Iterator[_Drawn]:
+    bar = partial(tqdm, total=len(jobs), desc=what, unit='face', mininterval=.5)
+    if workers <= 1:
+        yield from bar(map(_draw, jobs))
+    else:
+        with ProcessPoolExecutor(workers, initializer=_one_thread) as pool:
+            yield from bar(pool.map(_draw, jobs, chunksize=8))
+
+
+def _varied_size(size: int, seed: int, *names) -> int:
+    """An even side between 0.75 and 1.25 times ``size``."""
+    rng = np.random.default_rng((seed, zlib.crc32('/'.join(map(str, names)).encode())))
+    return max(64, 2 * int(round(size * rng.uniform(.75, 1.25) / 2)))
+
+
+@contextmanager
+def _complete_or_nothing(dst: Union[str, Path], overwrite: bool) -> Iterator[Path]:
+    """A scratch folder beside ``dst`` that takes its place only when the block ends well."""
+    dst = Path(dst)
+    if dst.exists() and not dst.is_dir():
+        raise NotADirectoryError(f'{dst} is a file; name a folder for the synthetic faces')
+    if dst.is_dir() and any(dst.iterdir()) and not overwrite:
+        raise FileExistsError(f'{dst} is not empty; choose another folder or pass --overwrite to replace it')
+    dst.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f'.{dst.name}.', dir=dst.parent))
+    try:
+        scratch.chmod(0o755)
+        yield scratch
+        if dst.exists():
+            shutil.rmtree(dst)
+        scratch.rename(dst)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _save_jpg(path: Path, image: np.ndarray):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(path), image, _JPEG):
+        raise OSError(f'cannot write {path}')
+
+
+def write_wflw(dst: Path, num_train: int, num_test: int, seed: int, size: int, workers: int) -> None:
+    """``WFLW_images`` and ``WFLW_annotations``: the rect-and-attribute lists and the six subset lists of the test set.
+
+    A tenth of the pictures show two faces side by side and so appear in two lines, as in the real set.
+    """
+    names = dict(largepose='largepose', expression='expression', illumination='illumination', makeup='makeup',
+                 occlusion='occlusion', blur='blur')
+    full = dst / 'WFLW_annotations' / 'list_98pt_rect_attr_train_test'
+    subset = dst / 'WFLW_annotations' / 'list_98pt_test'
+    full.mkdir(parents=True)
+    subset.mkdir()
+    for split, count in (('train', num_train), ('test', num_test)):
+        jobs = [_Job('wflw', split, i, size, 'wflw', seed) for i in range(count)]
+        lines, subsets = [], {a: [] for a in ATTRIBUTES}
+        group: List[_Drawn] = []
+        for i, drawn in enumerate(_draw_all(jobs, workers, f'wflw {split}')):
+            group.append(drawn)
+            if i % 11 == 9 and i + 1 < count:  # this face shares its picture with the next one
+                continue
+            kind = ('0--Portrait', '1--Pair')[len(group) > 1]
+            name = f'{kind}/{kind.replace("--", "_")}_{split}_{i:06d}.jpg'
+            _save_jpg(dst / 'WFLW_images' / name, np.hstack([g.image for g in group]))
+            for k, g in enumerate(group):
+                points = g.points + [k * size, 0]
+                coordinates = ' '.join(f'{v:.6f}' for v in points.ravel())
+                lines.append(' '.join([coordinates, *map(str, _rect(points, i, seed, g.image.shape[0], k)),
+                                       *(str(g.attributes[a]) for a in ATTRIBUTES), name]))
+                for a in ATTRIBUTES:
+                    if g.attributes[a]:
+                        subsets[a].append(f'{coordinates} {name}')
+            group = []
+        _save_lines(full / f'list_98pt_rect_attr_{split}.txt', lines)
+        if split == 'test':
+            for a in ATTRIBUTES:
+                _save_lines(subset / f'list_98pt_test_{names[a]}.txt', subsets[a])
+
+
+def _rect(points: np.ndarray, index: int, seed: int, size: int, column: int) -> Tuple[int, int, int, int]:
+    """A face box (x_min, y_min, x_max, y_max) that holds all landmarks, loosened a little at random."""
+    rng = np.random.default_rng((seed, index, column))
+    slack = rng.uniform(0, .06, 4) * np.ptp(points, axis=0).max()
+    x0, y0 = np.floor(points.min(0) - slack[:2]).astype(int)
+    x1, y1 = np.ceil(points.max(0) + slack[2:]).astype(int)
+    left = column * size
+    return max(x0, left), max(y0, 0), min(x1, left + size - 1), min(y1, size - 1)
+
+
+def _save_lines(path: Path, lines: Sequence[str]):
+    path.write_text(''.join(line + '\n' for line in lines))
+
+
+def write_cofw(dst: Path, num_train: int, num_test: int, seed: int, size: int, workers: int) -> None:
+    """``COFW_{train,test}_color.mat`` (MATLAB v7.3): pictures of varied size, one in five of them grey."""
+    for split, count, tag in (('train', num_train, 'Tr'), ('test', num_test, 'T')):
+        sizes = [_varied_size(size, seed, 'cofw', split, i) for i in range(count)]
+        jobs = [_Job('cofw', split, i, s, 'cofw', seed) for i, s in enumerate(sizes)]
+        _save_cofw(dst / f'COFW_{split}_color.mat', tag, count, _draw_all(jobs, workers, f'cofw {split}'))
+
+
+def _save_cofw(path: Path, tag: str, count: int, faces: Iterator[_Drawn]):
+    import h5py
+    phis, boxes = np.zeros((87, count)), np.zeros((4, count))
+    with h5py.File(path, 'w', userblock_size=512) as f:
+        cells = np.empty((1, count), dtype=object)
+        group = f.create_group('#refs#')
+        for i, face in enumerate(faces):
+            grey = i % 5 == 3
+            picture = cv2.cvtColor(face.image, cv2.COLOR_BGR2GRAY if grey else cv2.COLOR_BGR2RGB)
+            item = group.create_dataset(f'i{i}', data=np.ascontiguousarray(picture.T), compression='gzip',
+                                        compression_opts=1, track_times=False)
+            item.attrs['MATLAB_class'] = np.bytes_('uint8')
+            cells[0, i] = item.ref
+            phis[:, i] = np.concatenate([face.points[:, 0] + 1, face.points[:, 1] + 1, face.occluded])
+            low, high = face.points.min(0) + 1, face.points.max(0) + 1
+            boxes[:, i] = np.round([*low, *(high - low)])
+        images = f.create_dataset(f'Is{tag}', data=cells, dtype=h5py.ref_dtype, track_times=False)
+        images.attrs['MATLAB_class'] = np.bytes_('cell')
+        for name, values in (('phis', phis), ('bboxes', boxes)):
+            f.create_dataset(name + tag, data=values, track_times=False).attrs['MATLAB_class'] = np.bytes_('double')
+    header = b'MATLAB 7.3 MAT-file, Platform: GLNXA64, HDF5 schema 1.00 .'.ljust(124) + b'\x00\x02IM'
+    with open(path, 'r+b') as f:
+        f.write(header)
+
+
+def write_300w(dst: Path, num_train: int, num_test: int, seed: int, size: int, workers: int) -> None:
+    """afw, helen, lfpw and ibug with a ``.pts`` file (1-based) beside every picture; ibug is the hard part."""
+    for split, count in (('train', num_train), ('test', num_test)):
+        parts = _PARTS_300W[split]
+        for (folder, rates, _), n in zip(parts, _shares(count, [real for _, _, real in parts])):
+            (dst / folder).mkdir(parents=True)
+            sizes = [_varied_size(size, seed, folder, i) for i in range(n)]
+            jobs = [_Job('300w', folder, i, s, rates, seed) for i, s in enumerate(sizes)]
+            suffix = '.png' if folder.startswith('lfpw') else '.jpg'
+            for i, face in enumerate(_draw_all(jobs, workers, f'300w {folder}')):
+                stem = dst / folder / f'image_{i + 1:04d}'
+                if not cv2.imwrite(str(stem.with_suffix(suffix)), face.image, _JPEG if suffix == '.jpg' else []):
+                    raise OSError(f'cannot write {stem.with_suffix(suffix)}')
+                rows = ''.join(f'{x:.6f} {y:.6f}\n' for x, y in face.points + 1)
+                stem.with_suffix('.pts').write_text(f'version: 1\nn_points: {len(face.points)}\n{{\n{rows}}}\n')
+
+
+def _shares(count: int, weights: Sequence[int]) -> List[int]:
+    """``count`` divided in proportion to ``weights``; every part gets one as long as there are enough."""
+    exact = np.asarray(weights) / sum(weights) * count
+    shares = np.floor(exact).astype(int)
+    for i in np.argsort(shares - exact, kind='stable')[:count - shares.sum()]:
+        shares[i] += 1
+    for i in np.flatnonzero(shares == 0):
+        if shares.max() > 1:
+            shares[shares.argmax()] -= 1
+            shares[i] += 1
+    return shares.tolist()
+
+
+_WRITERS = {'wflw': write_wflw, 'cofw': write_cofw, '300w': write_300w}
+
+
+def write_synthetic_faces(dst: Union[str, Path], layout: str = 'wflw', num_train: int = 600, num_test: int = 120,
+                          seed: int = 0, size: int = 256, workers: int = 1, overwrite: bool = False) -> None:
+    """Renders a synthetic dataset into the folder ``dst``.
+
+    Args:
+        dst: the folder; with ``layout='all'`` it holds one folder per layout: wflw, cofw, 300w.
+        layout (str): 'wflw' | 'cofw' | '300w' | 'all'.
+        num_train, num_test (int): faces of each layout.
+        seed (int): same seed, same files, whatever the number of workers; face i is the same in a larger set.
+        size (int): side of a picture in px, even, at least 64 (COFW and 300-W: the mean side).
+        workers (int): processes.
+        overwrite (bool): replace what is in ``dst``.
+
+    Raises:
+        ValueError: an unknown layout, an odd or too small size, a negative count.
+        FileExistsError: ``dst`` is not empty and ``overwrite`` is False.
+    """
+    if layout not in (*LAYOUTS, 'all'):
+        raise ValueError(f'unknown layout {layout!r}; known are {", ".join(LAYOUTS)} and all')
+    if min(num_train, num_test) < 0 or num_train + num_test == 0:
+        raise ValueError(f'nothing to render: num_train {num_train}, num_test {num_test}')
+    if size < 64 or size % 2:
+        raise ValueError(f'size of a face picture must be even and at least 64, got {size}')
+    with _complete_or_nothing(dst, overwrite) as scratch:
+        for name in (LAYOUTS if layout == 'all' else (layout,)):
+            folder = scratch / name if layout == 'all' else scratch
+            folder.mkdir(exist_ok=True)
+            _WRITERS[name](folder, num_train, num_test, seed, size, workers)
