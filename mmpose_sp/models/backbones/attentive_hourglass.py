@@ -1,5 +1,5 @@
 """Stacked hourglasses with coordinate channels and anisotropic attention (ADNet, STAR)."""
-from typing import List, Optional, Sequence, Tuple
+from typing import Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -242,7 +242,7 @@ class AttentiveHourglass(BaseModule):
             self.merge_points = each(lambda i: conv1x1(num_landmarks, channels), merges)
             self.merge_edges = each(lambda i: conv1x1(self.num_edges, channels), merges)
 
-    def forward(self, x: Tensor) -> List[Tuple[Tensor, ...]]:
+    def forward(self, x: Tensor) -> Tuple[Tuple[Tensor, ...], ...]:
         """Predict.
 
         Args:
@@ -276,7 +276,7 @@ class AttentiveHourglass(BaseModule):
                 if self.with_aam:
                     x = x + self.merge_points[i](points) + self.merge_edges[i](edges)
                 boundary = self._boundary(scores, edges)
-        return outputs
+        return tuple(outputs)
 
     def _normalise(self, scores: Tensor) -> Tensor:
         if self.score_norm == 'instance_relu':

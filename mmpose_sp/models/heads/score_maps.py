@@ -60,8 +60,8 @@ class ScoreMapMixin:
             Scalar on the device of the scores; 0 if no landmark counts.
         """
         h, w = scores.shape[-2:]
-        keypoints, _ = self.decoder.batch_decode(scores.detach())
-        keypoints = torch.as_tensor(keypoints, device=scores.device).reshape(labels.shape)
+        keypoints, _ = self._decode_tensors(scores)
+        keypoints = keypoints.to(scores.device)
         size = keypoints.new_tensor([w, h])
         stride = keypoints.new_tensor(self.decoder.input_size) / size
         error = ((keypoints + 0.5) / stride - 0.5 - labels) / size
@@ -126,12 +126,23 @@ class ScoreMapMixin:
         """
         if self.decoder is None or not self.decoder.support_batch_decoding:
             return super().decode(batch_outputs)
-        keypoints, confidence = self.decoder.batch_decode(batch_outputs.detach())
-        shape = (batch_outputs.shape[0], 1, batch_outputs.shape[1])
-        keypoints = torch.as_tensor(keypoints).reshape(*shape, 2)
-        confidence = torch.as_tensor(confidence).reshape(*shape, 1)
-        packed = torch.cat([keypoints, confidence], dim=-1).float().cpu().numpy()
+        keypoints, confidence = self._decode_tensors(batch_outputs)
+        packed = torch.cat([keypoints, confidence[..., None]], dim=-1).cpu().numpy()
         return [
-            InstanceData(keypoints=p[..., :2].copy(), keypoint_scores=p[..., 2].copy())
+            InstanceData(keypoints=p[None, :, :2].copy(), keypoint_scores=p[None, :, 2].copy())
             for p in packed
         ]
+
+    def _decode_tensors(self, scores: Tensor) -> Tuple[Tensor, Tensor]:
+        """Keypoints (B, K, 2) in input px and confidences (B, K), float32, of any codec.
+
+        mmpose's codecs give one NumPy array (1, K, ...) an image, ours may give whole tensors.
+        """
+
+        def stack(values, *shape):
+            if not isinstance(values, Tensor):
+                values = torch.stack([torch.as_tensor(v) for v in values])
+            return values.float().reshape(*scores.shape[:2], *shape)
+
+        keypoints, confidence = self.decoder.batch_decode(scores.detach())
+        return stack(keypoints, 2), stack(confidence)

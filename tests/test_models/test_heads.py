@@ -1,0 +1,209 @@
+import numpy as np
+import pytest
+import torch
+from estimator_helpers import (
+    FLIP_INDICES,
+    NUM_LANDMARKS,
+    build_estimator,
+    codec,
+    data_samples,
+    images,
+    keypoints_of,
+)
+from mmpose.registry import MODELS
+from torch import nn
+
+BACKBONES = {
+    'resnet18': (
+        {'type': 'ResNet', 'depth': 18}, None,
+        {'in_channels': 512, 'deconv_out_channels': (16, 16, 16)}),
+    'hrnet-w18': (
+        {'type': 'HRNet', 'in_channels': 3, 'extra': {
+            'stage1': {'num_modules': 1, 'num_branches': 1, 'block': 'BOTTLENECK',
+                       'num_blocks': (1,), 'num_channels': (64,)},
+            'stage2': {'num_modules': 1, 'num_branches': 2, 'block': 'BASIC',
+                       'num_blocks': (1, 1), 'num_channels': (18, 36)},
+            'stage3': {'num_modules': 1, 'num_branches': 3, 'block': 'BASIC',
+                       'num_blocks': (1, 1, 1), 'num_channels': (18, 36, 72)},
+            'stage4': {'num_modules': 1, 'num_branches': 4, 'block': 'BASIC',
+                       'num_blocks': (1, 1, 1, 1), 'num_channels': (18, 36, 72, 144),
+                       'multiscale_output': True}}},
+        {'type': 'FeatureMapProcessor', 'concat': True},
+        {'in_channels': 270, 'deconv_out_channels': None, 'conv_out_channels': (270,),
+         'conv_kernel_sizes': (1,)}),
+    'mobilenetv2': (
+        {'type': 'MobileNetV2', 'widen_factor': 0.25, 'out_indices': (7,)}, None,
+        {'in_channels': 1280, 'deconv_out_channels': (16, 16, 16)}),
+    'cspnext': (
+        {'type': 'CSPNeXt', 'deepen_factor': 0.167, 'widen_factor': 0.125}, None,
+        {'in_channels': 128, 'deconv_out_channels': (16, 16, 16)}),
+    'swin': (
+        {'type': 'SwinTransformer', 'embed_dims': 24, 'depths': [2, 2, 2, 2],
+         'num_heads': [2, 2, 2, 2], 'window_size': 4},
+        None, {'in_channels': 192, 'deconv_out_channels': (16, 16, 16)}),
+}
+
+
+def build(name='resnet18', loss=None, decoder=True, **test_cfg):
+    backbone, neck, head = BACKBONES[name]
+    head = {'type': 'StructuredPredictionHead', 'out_channels': NUM_LANDMARKS, **head,
+            'decoder': codec() if decoder else None}
+    if loss is not None:
+        head['loss'] = loss
+    return build_estimator(backbone, head, neck, **test_cfg)
+
+
+def scatter(model):
+    """Scores of a trained network's size, so that each map has one clear peak."""
+    nn.init.normal_(model.head.final_layer.weight, std=1.)
+    return model.eval()
+
+
+@pytest.mark.parametrize('name', BACKBONES)
+def test_any_backbone_trains_and_predicts(name):
+    model = build(name)
+    losses = model.loss(images(2), data_samples(2))
+    losses['loss_kpt'].backward()
+    gradients = [p.grad for p in model.head.parameters()]
+    assert all(g is not None and g.isfinite().all() for g in gradients)
+    assert model.backbone.state_dict().keys() and any(
+        p.grad is not None and p.grad.abs().sum() > 0 for p in model.backbone.parameters())
+
+    results = model.eval().predict(images(2), data_samples(2))
+    for result in results:
+        instances = result.pred_instances
+        assert instances.keypoints.shape == (1, NUM_LANDMARKS, 2)
+        assert instances.keypoint_scores.shape == (1, NUM_LANDMARKS)
+        assert np.isfinite(instances.keypoints).all()
+        assert ((instances.keypoint_scores >= 0) & (instances.keypoint_scores <= 1)).all()
+
+
+def test_the_first_posterior_is_uniform():
+    scores = build('hrnet-w18').eval()(images(2), None)
+    assert scores.std(dim=(-2, -1)).max() < 0.1
+
+
+@pytest.mark.parametrize('name', ['resnet18', 'hrnet-w18'])
+def test_flip_test_is_exact(name):
+    # With the flip test, the mirrored image must give the mirrored landmarks.
+    model = scatter(build(name, flip_test=True))
+    x = images(3)
+    there = keypoints_of(model.predict(x, data_samples(3)))
+    back = keypoints_of(model.predict(x.flip(-1), data_samples(3)))[:, FLIP_INDICES]
+    back[..., 0] = 63 - back[..., 0]
+    assert np.abs(there - back).max() < 1e-4
+
+
+def test_flip_test_averages_scores():
+    model = scatter(build(flip_test=True, output_heatmaps=True))
+    x = images(1)
+    result = model.predict(x, data_samples(1))[0]
+    expected = torch.empty(NUM_LANDMARKS, 16, 16)
+    of_image, of_mirrored = model(x, None)[0], model(x.flip(-1), None)[0]
+    for k in range(NUM_LANDMARKS):
+        for column in range(16):
+            mirrored = of_mirrored[FLIP_INDICES[k], :, 15 - column]
+            expected[k, :, column] = (of_image[k, :, column] + mirrored) / 2
+    torch.testing.assert_close(result.pred_fields.heatmaps, expected)
+
+
+def test_output_heatmaps_are_the_scores():
+    model = scatter(build(output_heatmaps=True))
+    x = images(2)
+    results = model.predict(x, data_samples(2))
+    got = torch.stack([r.pred_fields.heatmaps for r in results])
+    torch.testing.assert_close(got, model(x, None).detach())
+    assert (got < 0).any()
+
+
+def test_keypoints_are_at_the_peaks():
+    # One bright pixel a landmark: the decoded point is its centre, in input px.
+    head = build().head
+    scores = torch.zeros(2, NUM_LANDMARKS, 16, 16)
+    for k in range(NUM_LANDMARKS):
+        scores[:, k, 3 + k, 9 - k] = 50.
+    for pred in head.decode(scores):
+        for k in range(NUM_LANDMARKS):
+            centre = [(9 - k + 0.5) * 4 - 0.5, (3 + k + 0.5) * 4 - 0.5]
+            np.testing.assert_allclose(pred.keypoints[0, k], centre, atol=1e-3)
+    assert pred.keypoints.dtype == np.float32
+
+
+@pytest.mark.parametrize(('test_cfg', 'fix'), [
+    ({'flip_test': True, 'shift_heatmap': True}, 'shift_heatmap=False'),
+    ({'flip_test': True, 'flip_mode': 'offset'}, "flip_mode='heatmap'")])
+def test_biased_flip_test_is_refused(test_cfg, fix):
+    with pytest.raises(ValueError, match=fix):
+        build(**test_cfg).eval().predict(images(1), data_samples(1))
+
+
+def test_accuracy_counts_landmarks_near_their_label():
+    head = build().head
+    samples = data_samples(1)
+    instances = samples[0].gt_instance_labels
+    # 0.05 of 16 px is 0.8 px: landmark 0 hits, 1 is 0.7 px off, 2 is 1 px off, 3 far, 4 unlabelled
+    peaks = torch.tensor([[5, 5], [6, 6], [7, 7], [8, 8], [9, 9]])
+    shift = torch.tensor([[0., 0.], [.7, 0.], [0., 1.], [4., 4.], [0., 0.]])
+    instances.keypoint_labels = (peaks + shift)[None].float()
+    instances.keypoint_weights = torch.tensor([[1., 1., 1., 1., 0.]])
+    scores = torch.full((1, NUM_LANDMARKS, 16, 16), -30.)
+    for k, (x, y) in enumerate(peaks):
+        scores[0, k, y, x] = -10.
+    labels, weights, covariances = head.gather_labels(samples, 'cpu')
+    assert covariances.shape == (1, NUM_LANDMARKS, 2, 2)
+    assert head.pck(scores, labels, weights) == pytest.approx(2 / 4)
+    assert head.pck(scores, labels, torch.zeros_like(weights)) == 0
+
+
+def test_accuracy_can_be_left_out():
+    model = build()
+    feats = model.extract_feat(images(2))
+    assert 'acc_pose' in model.head.loss(feats, data_samples(2))
+    assert set(model.head.loss(feats, data_samples(2), {'compute_acc': False})) == {'loss_kpt'}
+
+
+def test_trains_without_decoder_but_does_not_predict():
+    model = build(decoder=False)
+    assert set(model.loss(images(2), data_samples(2))) == {'loss_kpt'}
+    with pytest.raises(RuntimeError, match='decoder'):
+        model.eval().predict(images(1), data_samples(1))
+
+
+def test_missing_targets_name_the_codec():
+    samples = data_samples(1)
+    del samples[0].gt_instance_labels.keypoint_labels
+    with pytest.raises(KeyError, match='ImageAwareLabelSmoothing'):
+        build().loss(images(1), samples)
+
+
+def test_any_loss_on_landmarks_gets_the_codecs_targets():
+
+    class Recorder(nn.Module):
+
+        def forward(self, scores, labels, weights, covariances):
+            self.shapes = [tuple(t.shape) for t in (scores, labels, weights, covariances)]
+            return scores.sum()
+
+    MODELS.register_module(name='TestRecorderLoss', module=Recorder, force=True)
+    model = build(loss={'type': 'TestRecorderLoss'})
+    model.loss(images(2), data_samples(2))
+    k = NUM_LANDMARKS
+    assert model.head.loss_module.shapes == [(2, k, 16, 16), (2, k, 2), (2, k), (2, k, 2, 2)]
+
+
+def test_gradients_are_finite_under_autocast():
+    model = build()
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        loss = model.loss(images(2), data_samples(2))['loss_kpt']
+    assert loss.dtype == torch.float32
+    loss.backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize('loss', ['SoftArgmaxLoss', 'STARLoss', 'KeypointGaussianMSELoss'])
+def test_baselines_are_one_config_line(loss):
+    model = build(loss={'type': loss})
+    value = model.loss(images(2), data_samples(2))['loss_kpt']
+    value.backward()
+    assert value.isfinite()
+    assert model.head.final_layer.weight.grad.isfinite().all()
