@@ -1,5 +1,5 @@
 """The codec of the paper: labels with their annotation uncertainty in, landmarks with a confidence out."""
-from typing import List, Optional, Tuple
+from typing import List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -7,13 +7,76 @@ from mmpose.codecs.base import BaseKeypointCodec
 from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 
-from .decoding import decode_scores
+from mmpose_sp.datasets.boundaries import BOUNDARIES, NUM_LANDMARKS, Boundary
+
+from . import boundary_maps, label_covariance
+from .decoding import SUBPIXEL, decode_scores
 
 SMOOTHING = ('image_aware', 'isotropic', 'none')
+GRIDS = ('centers', 'corners')
 
 
 @KEYPOINT_CODECS.register_module()
 class ImageAwareLabelSmoothing(BaseKeypointCodec):
+    r"""Continuous landmark labels with the covariance of their annotation, and decoding of score maps.
+
+    Implements the label side of "Heatmap Regression without Soft-Argmax for Facial Landmark Detection" (Sec. 4.2 and
+    A1.3). ``encode`` draws nothing at random: it returns the Gaussian :math:`\mathcal N(y, \gamma\Sigma_M)` around every
+    label, and the loss samples from it (Eq. 13). Heatmap and input pixels share one convention, pixel centres at the
+    integers: heatmap = (input + 0.5) / stride - 0.5 with stride = input_size / heatmap_size, which need not be integral.
+
+    With the default patch_radius 4 and gamma 0.01 a label of a 64 x 64 map has a standard deviation of 0.11 to 0.12
+    heatmap px, up to 1.1 times longer along the edge than across it: far below the grid. The paper leaves the patch
+    radius open; on 68-point faces of 48 px in a 64 x 64 map the long axis of a radius of 4 stays within 11 degrees (median)
+    of the boundary's tangent, while 6 and 8 take in the neighbouring parts of the face (22 and 32 degrees, standard
+    deviations 0.15 and 0.20 px). ``edge_weight`` raises the elongation, ``gamma`` the size.
+
+    Note:
+
+        - instance number: N
+        - keypoint number: K
+        - heatmap size: [w, h]
+        - boundary number: E
+
+    Encoded:
+
+        - keypoint_labels (np.ndarray): (x, y) in heatmap px, float32, shape (N, K, 2). Landmarks that are NaN and
+          invisible become (0, 0).
+        - keypoint_weights (np.ndarray): Visibility, 0 for landmarks outside the map, float32, shape (N, K)
+        - label_covariances (np.ndarray): gamma * Sigma_M, [[xx, xy], [xy, yy]] in heatmap px^2, float32, shape
+          (N, K, 2, 2)
+        - edge_heatmaps (np.ndarray): Only with ``edge_maps=True``: one map per boundary, float32 in [0, 1], shape
+          (E, h, w)
+
+    Args:
+        input_size (tuple): Size of the network input in [w, h]
+        heatmap_size (tuple): Size of the score maps in [w, h]
+        boundaries (str | Sequence | None): ``'wflw'``, ``'cofw'``, ``'300w'`` (or ``'cofw_star'``, the curves of STAR's
+            weights), or curves as :class:`Boundary`, ``(name, indices, closed)`` or ``dict(name=, indices=, closed=)``.
+            None where no edge is needed (``smoothing`` other than ``'image_aware'`` and no ``edge_maps``). Defaults to
+            ``'wflw'``
+        smoothing (str): ``'image_aware'``: the edges shape the covariance; ``'isotropic'``: the Gaussian alone, the
+            paper's "image-unaware"; ``'none'``: zero covariance. Defaults to ``'image_aware'``
+        gamma (float): Scale of the covariance. The paper: 0.01, and 0.001 for COFW. Defaults to 0.01
+        edge_weight (float): Weight of the edges against the Gaussian in M. Defaults to 0.01
+        gaussian_kernel (int): Kernel size of the Gaussian in M, odd, heatmap px. Defaults to 5
+        patch_radius (int): k; the patch has a side of 2k + 1 heatmap px. Defaults to 4
+        blur_kernel (int): Kernel size of the blur of the edge map, odd, heatmap px. Defaults to 9
+        sharpness (float): Sharpness factor of the edge map (torchvision's ``adjust_sharpness``). Defaults to 5
+        edge_maps (bool): Whether to return ``edge_heatmaps``, the targets of an edge branch. Defaults to ``False``
+        edge_sigma (float): Width of a line of the edge maps: standard deviation in heatmap px of the Gaussian of the
+            distance to the curve. Defaults to 1
+        subpixel (str): How to refine the arg max, see :func:`decode_scores`. Defaults to ``'quadratic'``
+        eps (float): Temperature of the posterior that gives ``keypoint_scores``, as in the loss. Defaults to 1
+        grid (str): ``'centers'``: heatmap coordinates decode by the convention above. ``'corners'``: the outermost
+            pixel centres of the map are the corners of the input, input = x * W / (w - 1) - 0.5; this is how STAR and
+            ADNet read their maps, for networks with their weights. Decoding only. Defaults to ``'centers'``
+
+    Raises:
+        ValueError: At construction, for an unknown option; in ``encode``, for a landmark count that does not match the
+            boundaries, or a visible landmark that is not finite; in ``decode``, for maps of another size.
+    """
+
     label_mapping_table = dict(
         keypoint_labels='keypoint_labels',
         keypoint_weights='keypoint_weights',
@@ -22,7 +85,7 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
     def __init__(self,
                  input_size: Tuple[int, int],
                  heatmap_size: Tuple[int, int],
-                 boundaries='wflw',
+                 boundaries: Union[str, Sequence, None] = 'wflw',
                  smoothing: str = 'image_aware',
                  gamma: float = 0.01,
                  edge_weight: float = 0.01,
@@ -31,32 +94,204 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
                  blur_kernel: int = 9,
                  sharpness: float = 5.,
                  edge_maps: bool = False,
+                 edge_sigma: float = 1.,
                  subpixel: str = 'quadratic',
-                 eps: float = 1.) -> None:
+                 eps: float = 1.,
+                 grid: str = 'centers') -> None:
         super().__init__()
-        self.input_size = tuple(input_size)
-        self.heatmap_size = tuple(heatmap_size)
-        self.smoothing = smoothing
-        self.subpixel = subpixel
-        self.eps = eps
+        self.input_size = _size('input_size', input_size)
+        self.heatmap_size = _size('heatmap_size', heatmap_size)
         self.scale_factor = (np.array(self.input_size) / self.heatmap_size).astype(np.float32)
+        self.smoothing = _one_of('smoothing', smoothing, SMOOTHING)
+        self.subpixel = _one_of('subpixel', subpixel, SUBPIXEL)
+        self.grid = _one_of('grid', grid, GRIDS)
+        for name, kernel in dict(gaussian_kernel=gaussian_kernel, blur_kernel=blur_kernel).items():
+            if kernel < 1 or kernel % 2 == 0:
+                raise ValueError(f'{name} must be odd and positive, got {kernel}')
+        if patch_radius < 1:
+            raise ValueError(f'patch_radius must be at least 1, got {patch_radius}')
+        for name, value in dict(gamma=gamma, edge_weight=edge_weight).items():
+            if not value >= 0:
+                raise ValueError(f'{name} must not be negative, got {value}')
+        for name, value in dict(eps=eps, edge_sigma=edge_sigma).items():
+            if not value > 0:
+                raise ValueError(f'{name} must be positive, got {value}')
+        self.gamma = gamma
+        self.edge_maps = edge_maps
+        self.edge_sigma = edge_sigma
+        self.eps = eps
+        self.smoothing_cfg = dict(
+            gamma=gamma,
+            edge_weight=edge_weight,
+            gaussian_kernel=gaussian_kernel,
+            patch_radius=patch_radius,
+            blur_kernel=blur_kernel,
+            sharpness=sharpness)
+        self.boundary_set = boundaries if isinstance(boundaries, str) else 'given explicitly'
+        self.boundaries = _parse_boundaries(boundaries)
+        self._needs_edges = edge_maps or smoothing == 'image_aware'
+        if self._needs_edges and not self.boundaries:
+            raise ValueError("boundaries are needed for edge_maps=True and for smoothing='image_aware'; name one of "
+                             f'{sorted(BOUNDARIES)} or list the curves')
+
+    @property
+    def field_mapping_table(self) -> dict:
+        """The edge maps travel as a field, where there are any."""
+        return dict(edge_heatmaps='edge_heatmaps') if self.edge_maps else dict()
 
     def encode(self, keypoints: np.ndarray, keypoints_visible: Optional[np.ndarray] = None) -> dict:
-        if keypoints_visible is None:
-            keypoints_visible = np.ones(keypoints.shape[:2], dtype=np.float32)
-        labels = ((keypoints + 0.5) / self.scale_factor - 0.5).astype(np.float32)
-        size = np.array(self.heatmap_size)
-        inside = ((labels >= -0.5) & (labels <= size - 0.5)).all(axis=-1)
-        weights = (keypoints_visible * inside).astype(np.float32)
-        covariances = np.zeros((*labels.shape, 2), dtype=np.float32)
-        return dict(keypoint_labels=labels, keypoint_weights=weights, label_covariances=covariances)
+        """Encode landmarks of the network input.
+
+        Args:
+            keypoints (np.ndarray): Landmarks in input px, shape (N, K, 2). NaN where invisible is fine.
+            keypoints_visible (np.ndarray): Visibilities in shape (N, K); all visible if None
+
+        Returns:
+            dict: See "Encoded" above.
+        """
+        labels, visible = self._labels(keypoints, keypoints_visible)
+        limit = np.array(self.heatmap_size) - 0.5
+        inside = ((labels >= -0.5) & (labels <= limit)).all(axis=-1)
+        weights = (visible * inside).astype(np.float32)
+        covariances = np.empty((*labels.shape, 2), dtype=np.float32)
+        encoded = dict(keypoint_labels=labels, keypoint_weights=weights, label_covariances=covariances)
+
+        edges = [self._padded_edges(face, seen) for face, seen in zip(labels, visible > 0)] if self._needs_edges else []
+        if self.smoothing == 'image_aware':
+            for face, edge, covariance in zip(labels, edges, covariances):
+                covariance[:] = self._stages(face, edge).covariances
+        elif self.smoothing == 'isotropic':
+            gaussian = label_covariance.gaussian_patch(*(
+                self.smoothing_cfg[key] for key in ('patch_radius', 'gaussian_kernel')))
+            covariances[:] = self.gamma * label_covariance.patch_covariance(gaussian)
+        else:
+            covariances[:] = 0
+        if self.edge_maps:
+            if len(edges) != 1:
+                raise ValueError(f'edge_maps=True encodes one face at a time, got {len(edges)}')
+            inner = slice(self._margin, -self._margin)
+            encoded['edge_heatmaps'] = np.ascontiguousarray(edges[0][:, inner, inner])
+        return encoded
+
+    def smoothing_stages(self,
+                         keypoints: np.ndarray,
+                         keypoints_visible: Optional[np.ndarray] = None) -> label_covariance.SmoothingStages:
+        """The intermediate products of the image-aware smoothing of one face, for figures like the paper's Fig. 1.
+
+        Args:
+            keypoints (np.ndarray): Landmarks in input px, shape (K, 2) or (1, K, 2)
+            keypoints_visible (np.ndarray): Visibilities in shape (K,) or (1, K)
+
+        Returns:
+            SmoothingStages: Maps and patches in heatmap px.
+        """
+        if not self.boundaries:
+            raise ValueError('This codec has no boundaries, so there is no edge map to show')
+        keypoints = np.asarray(keypoints).reshape(1, -1, 2)
+        if keypoints_visible is not None:
+            keypoints_visible = np.asarray(keypoints_visible).reshape(1, -1)
+        labels, visible = self._labels(keypoints, keypoints_visible)
+        return self._stages(labels[0], self._padded_edges(labels[0], visible[0] > 0))
 
     def decode(self, encoded: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-        keypoints, scores = self.batch_decode(torch.from_numpy(encoded)[None])
+        """Decode the score maps of one face.
+
+        Args:
+            encoded (np.ndarray): Score maps in shape (K, h, w)
+
+        Returns:
+            tuple:
+            - keypoints (np.ndarray): Landmarks in input px, float32, shape (1, K, 2)
+            - scores (np.ndarray): Posterior mass around the peak in [0, 1], float32, shape (1, K)
+        """
+        keypoints, scores = self.batch_decode(torch.from_numpy(np.ascontiguousarray(encoded))[None])
         return keypoints[0], scores[0]
 
     def batch_decode(self, batch_scores: Tensor) -> Tuple[List[np.ndarray], List[np.ndarray]]:
+        """Decode a batch of score maps on their device; one small copy brings the landmarks to the host.
+
+        Args:
+            batch_scores (Tensor): Score maps in shape (B, K, h, w), any floating dtype
+
+        Returns:
+            tuple: B keypoints (1, K, 2) in input px and B scores (1, K) in [0, 1], float32 arrays as from ``decode``.
+        """
+        if tuple(batch_scores.shape[:1:-1]) != self.heatmap_size:
+            raise ValueError(f'The codec decodes maps of (w, h) = {self.heatmap_size}, got scores of shape '
+                             f'{tuple(batch_scores.shape)}; make heatmap_size match the output of the head')
         coords, confidence = decode_scores(batch_scores, self.subpixel, self.eps)
-        keypoints = (coords.cpu().numpy() + 0.5) * self.scale_factor - 0.5
-        scores = confidence.cpu().numpy()
-        return [k[None] for k in keypoints], [s[None] for s in scores]
+        decoded = torch.cat([coords, confidence[..., None]], dim=-1).cpu().numpy()
+        if self.grid == 'corners':
+            last = np.maximum(np.array(self.heatmap_size, dtype=np.float32) - 1, 1)
+            keypoints = decoded[..., :2] * (np.array(self.input_size, dtype=np.float32) / last) - 0.5
+        else:
+            keypoints = (decoded[..., :2] + 0.5) * self.scale_factor - 0.5
+        return [points[None] for points in keypoints], [score[None].copy() for score in decoded[..., 2]]
+
+    def _labels(self, keypoints: np.ndarray, keypoints_visible: Optional[np.ndarray]) -> Tuple[np.ndarray, np.ndarray]:
+        """Finite labels (N, K, 2) in heatmap px and visibilities (N, K), after the checks of ``encode``."""
+        keypoints = np.asarray(keypoints)
+        if keypoints.ndim != 3 or keypoints.shape[-1] != 2:
+            raise ValueError(f'keypoints must have the shape (N, K, 2), got {keypoints.shape}')
+        if keypoints_visible is None:
+            keypoints_visible = np.ones(keypoints.shape[:2], dtype=np.float32)
+        if keypoints_visible.shape != keypoints.shape[:2]:
+            raise ValueError(f'keypoints_visible must have the shape {keypoints.shape[:2]} of the keypoints, got '
+                             f'{keypoints_visible.shape}')
+        if self._needs_edges:
+            self._check_count(keypoints.shape[1])
+        finite = np.isfinite(keypoints).all(axis=-1)
+        lost = np.argwhere(~finite & (keypoints_visible > 0))
+        if len(lost):
+            raise ValueError(f'Landmark {lost[0, 1]} of instance {lost[0, 0]} is {keypoints[tuple(lost[0])]} but visible '
+                             f'({len(lost)} such landmarks); give it finite coordinates or visibility 0')
+        labels = ((keypoints + 0.5) / self.scale_factor - 0.5).astype(np.float32)
+        labels[~finite] = 0
+        return labels, keypoints_visible
+
+    def _check_count(self, count: int) -> None:
+        wanted = NUM_LANDMARKS.get(self.boundary_set)
+        fewest = 1 + max(max(boundary.indices) for boundary in self.boundaries)
+        if count == wanted or (wanted is None and count >= fewest):
+            return
+        known = ', '.join(f'{name!r} ({num})' for name, num in NUM_LANDMARKS.items())
+        raise ValueError(f'The boundaries {self.boundary_set!r} need {wanted or f"{fewest} or more"} landmarks, got '
+                         f'{count}; set `boundaries` of the codec to the set of the dataset: {known}')
+
+    @property
+    def _margin(self) -> int:
+        return label_covariance.smoothing_margin(self.smoothing_cfg['patch_radius'], self.smoothing_cfg['blur_kernel'])
+
+    def _padded_edges(self, labels: np.ndarray, visible: np.ndarray) -> np.ndarray:
+        return boundary_maps.edge_heatmaps(
+            labels, self.boundaries, self.heatmap_size, self.edge_sigma, visible, padding=self._margin)
+
+    def _stages(self, labels: np.ndarray, edges: np.ndarray) -> label_covariance.SmoothingStages:
+        return label_covariance.smoothing_stages(labels, edges.max(axis=0), self._margin, **self.smoothing_cfg)
+
+
+def _size(name: str, size: Tuple[int, int]) -> Tuple[int, int]:
+    size = tuple(size)
+    if len(size) != 2 or not all(value > 0 and value == int(value) for value in size):
+        raise ValueError(f'{name} must be a pair of positive integers (w, h), got {size}')
+    return int(size[0]), int(size[1])
+
+
+def _one_of(name: str, value: str, options: Sequence[str]) -> str:
+    if value not in options:
+        raise ValueError(f'{name} must be one of {tuple(options)}, got {value!r}')
+    return value
+
+
+def _parse_boundaries(boundaries: Union[str, Sequence, None]) -> Tuple[Boundary, ...]:
+    if isinstance(boundaries, str):
+        return BOUNDARIES[_one_of('boundaries', boundaries, sorted(BOUNDARIES))]
+    curves = []
+    for item in boundaries or ():
+        curve = Boundary(**item) if isinstance(item, dict) else Boundary(*item)
+        curve = curve._replace(indices=tuple(curve.indices))
+        if len(set(curve.indices)) < max(len(curve.indices), 2) or min(curve.indices) < 0:
+            raise ValueError(f'Boundary {curve.name!r} needs two or more different landmark indices, '
+                             f'got {curve.indices}')
+        curves.append(curve)
+    return tuple(curves)

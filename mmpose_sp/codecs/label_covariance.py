@@ -1,0 +1,136 @@
+"""Edge map -> covariance of the annotation of each landmark (appendix A1.3 of the paper).
+
+Around a landmark y a joint map M = edge_weight * E' / max E' + N / max N is built from a patch of the refined edge map E'
+and a Gaussian N, and the covariance of M about y is its second moment there. Coordinates are heatmap pixels, x first.
+"""
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from .boundary_maps import blur_and_sharpen
+
+
+class SmoothingStages(NamedTuple):
+    """What the label smoothing computes on its way (Fig. 1 c-g of the paper). P = 2 * patch_radius + 1.
+
+    The patches are centred on the landmark itself (sub-pixel), so that their middle element is at y.
+    """
+    edge_map: np.ndarray
+    """(h, w) E, the Gaussian of the distance to the boundary curves."""
+    refined_edge_map: np.ndarray
+    """(h, w) E', blurred and sharpened."""
+    edge_patches: np.ndarray
+    """(K, P, P) E around each landmark, Fig. 1 (c)."""
+    refined_patches: np.ndarray
+    """(K, P, P) E' around each landmark, Fig. 1 (d)."""
+    gaussian: np.ndarray
+    """(P, P) N, maximum 1, Fig. 1 (e)."""
+    joint_patches: np.ndarray
+    """(K, P, P) M, Fig. 1 (f)."""
+    covariances: np.ndarray
+    """(K, 2, 2) gamma * Sigma_M in heatmap px^2, whose Gaussian is Fig. 1 (g)."""
+
+
+@lru_cache(maxsize=None)
+def gaussian_patch(patch_radius: int, kernel: int) -> np.ndarray:
+    """N: a Gaussian of the given odd kernel size at the centre of a (P, P) patch, zero outside its kernel, maximum 1.
+
+    Its sigma is that of torchvision and OpenCV for the size: 0.3 * ((kernel - 1) / 2 - 1) + 0.8, 1.1 px for kernel 5.
+    """
+    sigma = 0.3 * ((kernel - 1) * 0.5 - 1) + 0.8
+    offset = np.arange(-patch_radius, patch_radius + 1, dtype=np.float32)
+    line = np.exp(-0.5 * (offset / sigma)**2) * (np.abs(offset) <= kernel // 2)
+    patch = np.outer(line, line)
+    patch.setflags(write=False)
+    return patch
+
+
+@lru_cache(maxsize=None)
+def _moment_basis(patch_radius: int) -> np.ndarray:
+    """(P * P, 4): what each patch element adds to the mass and to the second moments xx, xy, yy."""
+    offset = np.arange(-patch_radius, patch_radius + 1, dtype=np.float32)
+    y, x = np.meshgrid(offset, offset, indexing='ij')
+    basis = np.stack([np.ones_like(x), x * x, x * y, y * y], axis=-1).reshape(-1, 4)
+    basis.setflags(write=False)
+    return basis
+
+
+def extract_patches(image: np.ndarray, centres: np.ndarray, patch_radius: int) -> np.ndarray:
+    """Bilinear patches of an image, centred on sub-pixel points.
+
+    Args:
+        image (np.ndarray): (h, w).
+        centres (np.ndarray): (K, 2), x first, at least k px from the first and k + 1 px from the last row and column.
+        patch_radius (int): k; patches have 2k + 1 samples a side, one px apart.
+
+    Returns:
+        np.ndarray: (K, 2k + 1, 2k + 1).
+    """
+    corner = np.floor(centres).astype(np.int64) - patch_radius
+    fraction = (centres - patch_radius - corner).astype(image.dtype)
+    offset = np.arange(2 * patch_radius + 2)
+    rows = (corner[:, 1, None] + offset) * image.shape[1]
+    columns = corner[:, 0, None] + offset
+    patch = image.ravel()[rows[:, :, None] + columns[:, None, :]]
+    fx, fy = fraction[:, 0, None, None], fraction[:, 1, None, None]
+    patch = patch[:, :, :-1] + fx * (patch[:, :, 1:] - patch[:, :, :-1])
+    return patch[:, :-1] + fy * (patch[:, 1:] - patch[:, :-1])
+
+
+def patch_covariance(patches: np.ndarray) -> np.ndarray:
+    """Second moment about the middle of non-negative patches (..., P, P): (..., 2, 2) in px^2."""
+    radius = patches.shape[-1] // 2
+    moments = patches.reshape(*patches.shape[:-2], -1) @ _moment_basis(radius)
+    return moments[..., [[1, 2], [2, 3]]] / moments[..., :1, None]
+
+
+def smoothing_margin(patch_radius: int, blur_kernel: int) -> int:
+    """Pixels around the map within which edges influence a landmark inside the map."""
+    return patch_radius + 2 + blur_kernel // 2
+
+
+def smoothing_stages(landmarks: np.ndarray,
+                     edge_map: np.ndarray,
+                     margin: int,
+                     gamma: float = 0.01,
+                     edge_weight: float = 0.01,
+                     gaussian_kernel: int = 5,
+                     patch_radius: int = 8,
+                     blur_kernel: int = 9,
+                     sharpness: float = 5.) -> SmoothingStages:
+    """Every intermediate product of the image-aware label smoothing.
+
+    Args:
+        landmarks (np.ndarray): (K, 2) heatmap px, finite. Landmarks outside the map are treated as if they were on
+            its border (they carry no weight in the loss).
+        edge_map (np.ndarray): E, float32, drawn with ``margin`` px around the map on each side.
+        margin (int): At least :func:`smoothing_margin`, so that patches never leave the drawn area.
+        gamma (float): Scale of the covariance.
+        edge_weight (float): Weight of the edges in M. 0 gives the isotropic, "image-unaware" smoothing.
+        gaussian_kernel (int): Kernel size of N in px.
+        patch_radius (int): k.
+        blur_kernel (int): Kernel size of the blur of E in px.
+        sharpness (float): Factor of the sharpening of E.
+
+    Returns:
+        SmoothingStages: Maps are cropped to the heatmap; patches see the margin too.
+    """
+    height, width = edge_map.shape
+    refined = blur_and_sharpen(edge_map, blur_kernel, sharpness)
+    last = np.array([width, height], dtype=np.float32) - 2 * margin - 0.5
+    centres = np.clip(landmarks, -0.5, last) + margin
+    gaussian = gaussian_patch(patch_radius, gaussian_kernel)
+    refined_patches = extract_patches(refined, centres, patch_radius)
+    # A patch without any edge (a pupil, say) keeps only the Gaussian.
+    peak = refined_patches.max(axis=(1, 2), keepdims=True)
+    joint = gaussian + refined_patches * (edge_weight / np.where(peak > 1e-6, peak, np.inf))
+    inner = np.s_[margin:height - margin, margin:width - margin]
+    return SmoothingStages(
+        edge_map=edge_map[inner],
+        refined_edge_map=refined[inner],
+        edge_patches=extract_patches(edge_map, centres, patch_radius),
+        refined_patches=refined_patches,
+        gaussian=gaussian,
+        joint_patches=joint,
+        covariances=gamma * patch_covariance(joint))
