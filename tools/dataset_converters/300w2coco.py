@@ -1,42 +1,68 @@
 """Convert 300-W (68 points, iBUG ``.pts`` files) to the files that mmpose's Face300WDataset reads.
 
-SRC is the folder with ``afw``, ``helen/{trainset,testset}``, ``lfpw/{trainset,testset}``, ``ibug`` and, where one has
-it, the private test set (``01_Indoor`` and ``02_Outdoor``, also below ``Test`` or ``300W``). Written are::
+SRC is the folder with ``afw``, ``helen/{trainset,testset}``, ``lfpw/{trainset,testset}``, ``ibug``
+and, where one has it, the private test set (``01_Indoor`` and ``02_Outdoor``, also below ``Test``
+or ``300W``). Written are::
 
     DST/images/<the same layout, private set below Test/>
     DST/annotations/face_landmarks_300w_{train,valid,valid_common,valid_challenge,test}.json
 
-With ``--names`` a part of the set, given by lists of names, becomes ``face_landmarks_300w_<tag>_<list>.json``.
+With ``--names`` a part of the set, given by lists of names, becomes
+``face_landmarks_300w_<tag>_<list>.json``.
 
 Example:
     python tools/dataset_converters/300w2coco.py ~/downloads/300w data/300w
     python tools/dataset_converters/300w2coco.py ~/downloads/300w data/300w \
         --names tools/dataset_converters/300w_part/{train,val,test}.txt
 """
+
 from pathlib import Path
 from typing import Dict, List
 
 import numpy as np
-from converting import (CocoWriter, ConversionError, Face, Output, Problems, add_image_options, argument_parser,
-                        check_counts, find_image, image_size, photo_of, progress, read_lines, read_names,
-                        report_faces, run, split_training, to_floats, warn)
+from coco_writing import CocoWriter, Output
+from converting import (
+    ConversionError,
+    Face,
+    Problems,
+    add_image_options,
+    argument_parser,
+    check_counts,
+    find_image,
+    image_size,
+    photo_of,
+    progress,
+    read_lines,
+    read_names,
+    report_faces,
+    run,
+    split_training,
+    to_floats,
+    warn,
+)
 
 NUM_POINTS = 68
-PUBLISHED = {'afw': 337, 'helen/trainset': 2000, 'lfpw/trainset': 811, 'helen/testset': 330, 'lfpw/testset': 224,
-             'ibug': 135}
+PUBLISHED = {
+    'afw': 337,
+    'helen/trainset': 2000,
+    'lfpw/trainset': 811,
+    'helen/testset': 330,
+    'lfpw/testset': 224,
+    'ibug': 135,
+}
 PRIVATE = {'Test/01_Indoor': 300, 'Test/02_Outdoor': 300}
 SPLITS = {
     'train': ('afw', 'helen/trainset', 'lfpw/trainset'),
     'valid': ('helen/testset', 'lfpw/testset', 'ibug'),
     'valid_common': ('helen/testset', 'lfpw/testset'),
-    'valid_challenge': ('ibug', ),
+    'valid_challenge': ('ibug',),
     'test': tuple(PRIVATE),
 }
 SUBSETS = {'helen/testset': 'common', 'lfpw/testset': 'common', 'ibug': 'challenging'}
 
 
 def read_pts(path: Path) -> np.ndarray:
-    """Landmarks (68, 2) float64 of a ``.pts`` file as pixel indices: iBUG counts pixels from 1, we from 0."""
+    """Landmarks (68, 2) float64 of a ``.pts`` file as pixel indices; iBUG counts pixels from 1."""
     lines = [line for line in read_lines(path) if line]
     header = {}
     while lines and lines[0] != '{':
@@ -55,10 +81,10 @@ def read_pts(path: Path) -> np.ndarray:
 
 
 def folder_of(src: Path, name: str) -> Path:
-    """Where a folder of the target layout lies in the download; the private set comes in several wrappings."""
+    """Where a folder of the target layout lies in SRC; the private set comes in several ways."""
     if not name.startswith('Test/'):
         return src / name
-    candidates = [src / name, src / name[len('Test/'):], src / '300W' / name[len('Test/'):]]
+    candidates = [src / name, src / name[len('Test/') :], src / '300W' / name[len('Test/') :]]
     return next((c for c in candidates if c.is_dir()), candidates[0])
 
 
@@ -69,14 +95,21 @@ def read_face(src: Path, name: str, out: Output, subset: str = '', verify: bool 
     pts = directory / f'{stem}.pts'
     keypoints = read_pts(pts)
     image = find_image(directory / stem)
-    face = Face(f'{name}{image.suffix}', image_size(image, verify), keypoints, photo_of(name), str(pts),
-                extra=dict(subset=subset) if subset else {})
+    face = Face(
+        f'{name}{image.suffix}',
+        image_size(image, verify),
+        keypoints,
+        photo_of(name),
+        str(pts),
+        extra={'subset': subset} if subset else {},
+    )
     out.image(image, face.file_name)
     return face
 
 
-def read_faces(src: Path, names: Dict[str, List[str]], out: Output, verify: bool,
-               subsets: Dict[str, str]) -> Dict[str, List[Face]]:
+def read_faces(
+    src: Path, names: Dict[str, List[str]], out: Output, verify: bool, subsets: Dict[str, str]
+) -> Dict[str, List[Face]]:
     faces: Dict[str, List[Face]] = {key: [] for key in names}
     problems = Problems()
     todo = [(key, name) for key, group in names.items() for name in group]
@@ -92,7 +125,7 @@ def list_folder(src: Path, name: str) -> List[str]:
     stems = {path.stem for path in directory.glob('*.pts')}
     lonely = sorted(p.name for p in directory.glob('*.[jp][pn]g') if p.stem not in stems)
     if lonely:
-        warn(f'{directory}: {len(lonely)} images have no .pts file and are left out, e.g. {lonely[0]}')
+        warn(f'{directory}: {len(lonely)} images without .pts file are left out, e.g. {lonely[0]}')
     return [f'{name}/{stem}' for stem in sorted(stems)]
 
 
@@ -115,8 +148,14 @@ def convert_all(args, out: Output) -> None:
         elif key != 'test':
             warn(f'300-W {key} is empty, face_landmarks_300w_{key}.json is not written')
     if args.write_names:
-        write_names(args.write_names, dict(train=held[0] if held else splits['train'], val=held[1] if held else [],
-                                           test=splits['valid']))
+        write_names(
+            args.write_names,
+            {
+                'train': held[0] if held else splits['train'],
+                'val': held[1] if held else [],
+                'test': splits['valid'],
+            },
+        )
 
 
 def write_names(folder: Path, splits: Dict[str, List[Face]]) -> None:
@@ -136,11 +175,16 @@ def convert_part(args, out: Output) -> None:
         raise ConversionError('--names: two lists have the same file name, which names their output; rename one.')
     owner: Dict[str, str] = {}
     for key, group in names.items():
-        missing = [n for n in group if not (folder_of(args.src, n.rpartition('/')[0])
-                                            / f'{n.rpartition("/")[2]}.pts').is_file()]
+        missing = [
+            n
+            for n in group
+            if not (folder_of(args.src, n.rpartition('/')[0]) / f'{n.rpartition("/")[2]}.pts').is_file()
+        ]
         if missing:
-            raise ConversionError(f'list {key}: {len(missing)} of {len(group)} names are not in {args.src}, e.g. '
-                                  f'{missing[0]}.pts; SRC is the folder that holds afw, helen, lfpw and ibug.')
+            raise ConversionError(
+                f'list {key}: {len(missing)} of {len(group)} names are not in {args.src}, e.g. '
+                f'{missing[0]}.pts; SRC is the folder that holds afw, helen, lfpw and ibug.'
+            )
         both = [n for n in group if owner.setdefault(n, key) != key]
         if both:
             raise ConversionError(f'lists {owner[both[0]]} and {key} share {len(both)} names, e.g. {both[0]}.')
@@ -153,15 +197,25 @@ def convert_part(args, out: Output) -> None:
 
 
 def main(argv=None) -> None:
-    parser = argument_parser('300-W (.pts) to COCO-style annotations.', 'folder with afw, helen, lfpw, ibug',
-                             'data/300w')
+    parser = argument_parser(
+        '300-W (.pts) to COCO-style annotations.', 'folder with afw, helen, lfpw, ibug', 'data/300w'
+    )
     add_image_options(parser)
-    parser.add_argument('--names', nargs='+', type=Path, metavar='FILE',
-                        help='convert only the faces in these lists (a name a line, e.g. afw/134212_1); the list '
-                        'train.txt becomes face_landmarks_300w_<tag>_train.json')
+    parser.add_argument(
+        '--names',
+        nargs='+',
+        type=Path,
+        metavar='FILE',
+        help='convert only the faces in these lists (a name a line, e.g. afw/134212_1); the list '
+        'train.txt becomes face_landmarks_300w_<tag>_train.json',
+    )
     parser.add_argument('--tag', default='part', help='name of the part that --names gives (default: %(default)s)')
-    parser.add_argument('--write-names', type=Path, metavar='DIR',
-                        help='write the names of train (without val), val and test to DIR/*.txt')
+    parser.add_argument(
+        '--write-names',
+        type=Path,
+        metavar='DIR',
+        help='write the names of train (without val), val and test to DIR/*.txt',
+    )
     args = parser.parse_args(argv)
     with Output(args.dst, args.link) as out:
         if args.names:

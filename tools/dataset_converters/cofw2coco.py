@@ -5,22 +5,37 @@ SRC is the folder with ``COFW_train_color.mat`` and ``COFW_test_color.mat``. Wri
     DST/images/000001.jpg ...           train, then test, numbered as mmpose's own converter does
     DST/annotations/cofw_{train,test}.json
 
-Every face keeps its official box (``rect``; also ``bbox``, as in mmpose) and its 29 occlusion flags (``occluded``;
-COCO visibility is 2 where a landmark is visible and 1 where it is occluded).
+Every face keeps its official box (``rect``; also ``bbox``, as in mmpose) and its 29 occlusion flags
+(``occluded``; COCO visibility is 2 where a landmark is visible and 1 where it is occluded).
 
 Example:
     python tools/dataset_converters/cofw2coco.py ~/downloads/cofw data/cofw
 """
+
 from pathlib import Path
 from typing import List
 
 import numpy as np
-from converting import (CocoWriter, ConversionError, Face, Output, Problems, argument_parser, check_counts, progress,
-                        report_faces, run, split_training, warn)
+from coco_writing import CocoWriter, Output
+from converting import (
+    ConversionError,
+    Face,
+    Problems,
+    argument_parser,
+    check_counts,
+    progress,
+    report_faces,
+    run,
+    split_training,
+    warn,
+)
 
 NUM_POINTS = 29
 PUBLISHED = {'train': 1345, 'test': 507}
-SUFFIXES = {'train': 'Tr', 'test': 'T'}  # of the variables: IsTr, phisTr, bboxesTr / IsT, phisT, bboxesT
+SUFFIXES = {
+    'train': 'Tr',
+    'test': 'T',
+}  # of the variables: IsTr, phisTr, bboxesTr / IsT, phisT, bboxesT
 REDO = 'the file is damaged or was not loaded completely; download and unpack it again'
 
 
@@ -37,7 +52,7 @@ def open_mat(path: Path):
 
 
 def rows(array: np.ndarray, width: int, count: int, origin: str) -> np.ndarray:
-    """(count, width) from either layout; h5py shows MATLAB's arrays transposed, so (width, count) comes first."""
+    """(count, width) from either layout; (width, count) first: h5py shows MATLAB transposed."""
     if array.shape == (width, count):
         return array.T
     if array.shape == (count, width):
@@ -58,16 +73,24 @@ def to_rgb(array: np.ndarray, origin: str) -> np.ndarray:
 
 
 def to_face(phi: np.ndarray, box: np.ndarray, file_name: str, size, origin: str) -> Face:
-    """Face from 29 x, 29 y, 29 occlusion flags and a box x, y, w, h; MATLAB counts pixels from 1, we from 0."""
-    points, occluded = phi[:2 * NUM_POINTS].reshape(2, -1).T - 1, phi[2 * NUM_POINTS:]
+    """Face from 29 x, 29 y, 29 occlusion flags and a box x, y, w, h; MATLAB counts from 1."""
+    points, occluded = phi[: 2 * NUM_POINTS].reshape(2, -1).T - 1, phi[2 * NUM_POINTS :]
     if not np.isin(occluded, (0, 1)).all():
         raise ConversionError(f'{origin}: occlusion flags other than 0 and 1; {REDO}.')
     if not np.isfinite(box).all() or (box[2:] <= 0).any():
         raise ConversionError(f'{origin}: box {box.tolist()}, expected x, y, width, height; {REDO}.')
     x1, y1 = box[:2] - 1  # boxes and landmarks share one frame
-    return Face(file_name, size, points, file_name, origin, visible=2 - occluded,
-                rect=(x1, y1, x1 + box[2], y1 + box[3]), rect_is_bbox=True,
-                extra=dict(occluded=[int(o) for o in occluded]))
+    return Face(
+        file_name,
+        size,
+        points,
+        file_name,
+        origin,
+        visible=2 - occluded,
+        rect=(x1, y1, x1 + box[2], y1 + box[3]),
+        rect_is_bbox=True,
+        extra={'occluded': [int(o) for o in occluded]},
+    )
 
 
 def read_split(path: Path, name: str, first: int, out: Output, image_format: str) -> List[Face]:
@@ -78,8 +101,9 @@ def read_split(path: Path, name: str, first: int, out: Output, image_format: str
         try:
             missing = [v for v in (f'Is{suffix}', f'phis{suffix}', f'bboxes{suffix}') if v not in mat]
             if missing:
-                raise ConversionError(f'{path}: no variable {missing[0]} (it holds {", ".join(mat)}); is it COFW '
-                                      f'color {name}?')
+                raise ConversionError(
+                    f'{path}: no variable {missing[0]} (it holds {", ".join(mat)}); is it COFW color {name}?'
+                )
             references = mat[f'Is{suffix}'][()].ravel()
             phis = rows(mat[f'phis{suffix}'][()], 3 * NUM_POINTS, len(references), f'{path}: phis{suffix}')
             boxes = rows(mat[f'bboxes{suffix}'][()], 4, len(references), f'{path}: bboxes{suffix}')
@@ -98,10 +122,18 @@ def read_split(path: Path, name: str, first: int, out: Output, image_format: str
 
 
 def main(argv=None) -> None:
-    parser = argument_parser('COFW (colour, 29 points) to COCO-style annotations.',
-                             'folder with COFW_train_color.mat and COFW_test_color.mat', 'data/cofw')
-    parser.add_argument('--format', choices=('jpg', 'png'), default='jpg', dest='image_format',
-                        help='of the frames: JPEG of quality 95 as mmpose writes, or lossless (default: %(default)s)')
+    parser = argument_parser(
+        'COFW (colour, 29 points) to COCO-style annotations.',
+        'folder with COFW_train_color.mat and COFW_test_color.mat',
+        'data/cofw',
+    )
+    parser.add_argument(
+        '--format',
+        choices=('jpg', 'png'),
+        default='jpg',
+        dest='image_format',
+        help='of the frames: JPEG of quality 95, as in mmpose, or lossless (default: %(default)s)',
+    )
     args = parser.parse_args(argv)
     paths = {name: args.src / f'COFW_{name}_color.mat' for name in PUBLISHED}
     if not any(path.is_file() for path in paths.values()):

@@ -1,31 +1,28 @@
-"""What the three dataset converters share: reading, checking, splitting and writing faces.
+"""What the three dataset converters share: reading, checking and splitting faces.
 
-A converter turns an official download into :class:`Face` records; everything here is independent of the benchmark. Needs
-only numpy, Pillow and tqdm, so that a conversion starts at once and runs on a machine without torch.
+A converter turns an official download into :class:`Face` records; what is here does not depend on
+the benchmark. Needs only numpy, Pillow and tqdm, so that a conversion starts at once and runs on a
+machine without torch.
 
 Coordinates are pixel indices: the centre of the first pixel is (0, 0).
 """
+
 import argparse
 import contextlib
 import hashlib
-import json
 import os
 import re
-import shutil
 import signal
 import sys
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
 IMAGE_SUFFIXES = ('.jpg', '.png', '.jpeg', '.JPG', '.PNG', '.JPEG', '.bmp')
-PIXEL_STD = 200.  # mmpose's face annotations store scales in units of 200 px
-BOX_PADDING = 1.2  # ... and boxes of 1.2 times the landmarks' extent
 MAX_OUTSIDE = 0.5  # a landmark further outside than this share of the image's long side is a mistake
 TAIL_BYTES = 4096
 
@@ -44,11 +41,14 @@ class Face:
         keypoints: (K, 2) float64, pixel indices (0-based), image px.
         photo: faces that share it never get separated by a split.
         origin: file (and line) that the face was read from, for messages.
-        visible: (K,) COCO flags 2 visible / 1 occluded; None stands for 1 everywhere, as mmpose's own files have it.
+        visible: (K,) COCO flags 2 visible / 1 occluded; None stands for 1 everywhere, as in
+            mmpose's own files.
         rect: official box (x1, y1, x2, y2), pixel indices, image px.
-        rect_is_bbox: ``bbox`` is the official box (mmpose's COFW), not the landmarks' (its WFLW and 300W).
+        rect_is_bbox: ``bbox`` is the official box (mmpose's COFW), not the landmarks' (its WFLW and
+            300W).
         extra: further fields of the annotation.
     """
+
     file_name: str
     size: Tuple[int, int]
     keypoints: np.ndarray
@@ -65,9 +65,12 @@ class Face:
         check_points(self.keypoints, self.size, self.origin)
 
 
-# ---------------------------------------------------------------------------------------------------------- reading
+# ---- reading
 def read_lines(path: Path) -> List[str]:
-    """Lines of a text file without byte order mark, line ends and outer spaces; empty ones are kept (line numbers)."""
+    """Lines of a text file without byte order mark, line ends and outer spaces.
+
+    Empty lines are kept: they count in the line numbers of messages.
+    """
     try:
         text = Path(path).read_bytes().decode('utf-8-sig')
     except OSError as error:
@@ -78,13 +81,13 @@ def read_lines(path: Path) -> List[str]:
 
 
 def read_names(path: Path) -> List[str]:
-    """Names of a list file, one a line; ``#`` starts a comment line, an image or .pts suffix is dropped.
+    """Names of a list file, one a line; ``#`` starts a comment, an image or .pts suffix is dropped.
 
     Raises:
         ConversionError: an empty list, or a name that stands there twice.
     """
     names = [line for line in read_lines(path) if line and not line.startswith('#')]
-    names = [n[:-len(s)] if (s := Path(n).suffix) in (*IMAGE_SUFFIXES, '.pts') else n for n in names]
+    names = [n[: -len(s)] if (s := Path(n).suffix) in (*IMAGE_SUFFIXES, '.pts') else n for n in names]
     if not names:
         raise ConversionError(f'{path}: holds no names; write one name a line, e.g. afw/134212_1.')
     if len(set(names)) < len(names):
@@ -107,10 +110,10 @@ def to_floats(fields: Sequence[str], origin: str) -> np.ndarray:
 
 
 def image_size(path: Path, verify: bool = False) -> Tuple[int, int]:
-    """(width, height) in px as an image reader delivers it (EXIF rotation applied), read from the header.
+    """(width, height) in px as an image reader delivers it (EXIF rotation applied).
 
-    The pixels are decoded only if ``verify`` is set or the file does not end as its format should, which is how an
-    interrupted download looks.
+    It is read from the header. The pixels are decoded only if ``verify`` is set or the file does
+    not end as its format should, which is how an interrupted download looks.
 
     Raises:
         ConversionError: missing, unreadable or truncated file.
@@ -147,33 +150,39 @@ def find_image(stem: Path) -> Path:
     raise ConversionError(f'{stem}.jpg|.png: image is missing; unpack the image archive again.')
 
 
-# --------------------------------------------------------------------------------------------------------- checking
+# ---- checking
 def check_points(points: np.ndarray, size: Tuple[int, int], origin: str) -> None:
     """Refuse landmarks that no annotator can have meant.
 
     Raises:
-        ConversionError: NaN / infinite coordinates, landmarks far outside the image, all landmarks on one line.
+        ConversionError: NaN / infinite coordinates, landmarks far outside the image, all landmarks
+            on one horizontal or vertical line.
     """
     bad = ~np.isfinite(points).all(axis=1)
     if bad.any():
-        raise ConversionError(f'{origin}: landmark {bad.argmax()} is {points[bad.argmax()].tolist()}, not finite; '
-                              'correct the annotation or remove the face.')
+        raise ConversionError(
+            f'{origin}: landmark {bad.argmax()} is {points[bad.argmax()].tolist()}, not finite; '
+            'correct the annotation or remove the face.'
+        )
     outside = np.maximum(-0.5 - points, points - (np.array(size) - 0.5)).max(axis=1)
     if outside.max() > MAX_OUTSIDE * max(size):
         i = outside.argmax()
-        raise ConversionError(f'{origin}: landmark {i} at {points[i].tolist()} is far outside the {size[0]} x {size[1]} '
-                              'image; is it the right image (not resized), is the annotation damaged?')
+        raise ConversionError(
+            f'{origin}: landmark {i} at {points[i].tolist()} is far outside the '
+            f'{size[0]} x {size[1]} '
+            'image; is it the right image (not resized), is the annotation damaged?'
+        )
     if (np.ptp(points, axis=0) <= 0).any():
         raise ConversionError(f'{origin}: the landmarks have no extent; the annotation is damaged.')
 
 
 def count_outside(faces: Iterable[Face]) -> int:
-    """Number of landmarks outside their image (by at most :data:`MAX_OUTSIDE`, else they were refused)."""
+    """Number of landmarks outside their image (further than MAX_OUTSIDE they were refused)."""
     return int(sum(((f.keypoints < -0.5) | (f.keypoints > np.array(f.size) - 0.5)).any(axis=1).sum() for f in faces))
 
 
 def find_duplicates(faces: Sequence[Face]) -> List[Tuple[Face, Face]]:
-    """Pairs (first, later) with the same landmarks in an image of the same size, whatever the image is called."""
+    """Pairs (first, later) with the same landmarks in images of one size, whatever their names."""
     first: Dict = {}
     pairs = []
     for face in faces:
@@ -202,8 +211,11 @@ class Problems:
         if self.messages:
             shown = '\n  '.join(self.messages[:10])
             more = len(self.messages) - 10
-            raise ConversionError(shown if len(self.messages) == 1 else f'{len(self.messages)} problems:\n  {shown}'
-                                  + (f'\n  ... and {more} more' if more > 0 else ''))
+            raise ConversionError(
+                shown
+                if len(self.messages) == 1
+                else f'{len(self.messages)} problems:\n  {shown}' + (f'\n  ... and {more} more' if more > 0 else '')
+            )
 
 
 def warn(message: str) -> None:
@@ -218,8 +230,8 @@ def _some(names: Sequence[str], limit: int = 5) -> str:
 def check_counts(dataset: str, found: Dict[str, int], published: Dict[str, int], strict: bool) -> bool:
     """Compare face counts with the published ones; True if all agree.
 
-    A set of another size is converted, but never silently: results on it must not be reported as results on the
-    benchmark.
+    A set of another size is converted, but never silently: results on it must not be reported as
+    results on the benchmark.
 
     Raises:
         ConversionError: they differ and ``strict`` is set, or there is no face at all.
@@ -230,10 +242,14 @@ def check_counts(dataset: str, found: Dict[str, int], published: Dict[str, int],
         print(f'{dataset}: the published counts agree (' + ', '.join(f'{k} {n:,}' for k, n in published.items()) + ')')
         return True
     width = max(map(len, published))
-    table = '\n'.join(f'   {"  " if found.get(k, 0) == n else "!!"} {k:<{width}}  found {found.get(k, 0):>6,}   '
-                      f'published {n:>6,}' for k, n in published.items())
-    text = (f'this is NOT {dataset} as published. Results on it are not results on {dataset}; name the part you '
-            f'used.\n{table}')
+    table = '\n'.join(
+        f'   {"  " if found.get(k, 0) == n else "!!"} {k:<{width}}  found {found.get(k, 0):>6,}   published {n:>6,}'
+        for k, n in published.items()
+    )
+    text = (
+        f'this is NOT {dataset} as published. Results on it are not results on {dataset}; '
+        f'name the part you used.\n{table}'
+    )
     if strict:
         raise ConversionError(text)
     bar = '#' * 100
@@ -242,15 +258,17 @@ def check_counts(dataset: str, found: Dict[str, int], published: Dict[str, int],
 
 
 def report_faces(splits: Dict[str, Sequence[Face]]) -> None:
-    """Tell about duplicates, landmarks outside their image, and images that several splits share."""
+    """Tell about duplicates, landmarks outside their image, and photos that splits share."""
     faces = [face for split in splits.values() for face in split]
     pairs = find_duplicates(faces)
     if pairs:
-        warn(f'{len(pairs)} faces stand there twice (same landmarks, same image size), both are kept: '
-             + _some([f'{b.origin} = {a.origin}' for a, b in pairs]))
+        warn(
+            f'{len(pairs)} faces stand there twice (same landmarks, same image size), both are '
+            'kept: ' + _some([f'{b.origin} = {a.origin}' for a, b in pairs])
+        )
     names = list(splits)
     for i, a in enumerate(names):
-        for b in names[i + 1:]:
+        for b in names[i + 1 :]:
             shared = sorted({f.photo for f in splits[a]} & {f.photo for f in splits[b]})
             if shared:
                 warn(f'{len(shared)} photos are in both {a} and {b}: {_some(shared)}')
@@ -259,7 +277,7 @@ def report_faces(splits: Dict[str, Sequence[Face]]) -> None:
         print(f'note: {outside:,} landmarks of {len(faces):,} faces lie outside their image, kept as annotated')
 
 
-# -------------------------------------------------------------------------------------------------------- splitting
+# ---- splitting
 def photo_of(stem: str) -> str:
     """Photo that a face crop or face entry belongs to: ``afw/134212_2`` -> ``afw/134212``.
 
@@ -271,8 +289,8 @@ def photo_of(stem: str) -> str:
 def hold_out(faces: Sequence[Face], fraction: float, seed: int = 0) -> Tuple[List[Face], List[Face]]:
     """Split training faces into (rest, held out); whole photos only.
 
-    The photos are ordered by a hash of seed and name: the split depends neither on the platform nor on a library's
-    random generator, and a photo keeps its side when others are added.
+    The photos are ordered by a hash of seed and name, so the split depends neither on the platform
+    nor on a library's random generator.
 
     Raises:
         ConversionError: one of the two parts would be empty.
@@ -305,8 +323,10 @@ def _divide(faces, held, origin):
     rest = [face for face in faces if face.photo not in held]
     val = [face for face in faces if face.photo in held]
     if not rest or not val:
-        raise ConversionError(f'{origin}: leaves {len(rest)} faces for training and {len(val)} for validation of '
-                              f'{len(faces)}; choose another split.')
+        raise ConversionError(
+            f'{origin}: leaves {len(rest)} faces for training and {len(val)} for validation of '
+            f'{len(faces)}; choose another split.'
+        )
     return rest, val
 
 
@@ -319,156 +339,7 @@ def split_training(faces: Sequence[Face], args: argparse.Namespace) -> Optional[
     return None
 
 
-# ---------------------------------------------------------------------------------------------------------- writing
-class Box(NamedTuple):
-    bbox: List[float]  # x, y, width, height; px
-    center: List[float]  # px
-    scale: float  # units of 200 px
-
-
-def landmark_box(points: np.ndarray) -> Box:
-    """Boxes of a face from its landmarks, by the rule of mmpose's published WFLW and 300W annotations.
-
-    ``center`` and ``scale`` come from the extent rounded outward to whole pixels, ``bbox`` is the exact extent
-    enlarged 1.2 times about its own centre.
-    """
-    low, high = points.min(axis=0), points.max(axis=0)
-    outer_low, outer_high = np.floor(low), np.ceil(high)
-    size = BOX_PADDING * (high - low)
-    return Box(_round([*((low + high - size) / 2), *size]), _round((outer_low + outer_high) / 2),
-               float((outer_high - outer_low).max() / PIXEL_STD))
-
-
-def _round(values) -> List[float]:
-    return [round(float(v), 6) for v in values]
-
-
-class CocoWriter:
-    """Numbers images and faces once for all files of a conversion, so that a subset keeps its ids."""
-
-    def __init__(self, description: str, complete: bool):
-        self.info = dict(description=description, complete=complete, coordinates='pixel indices, 0-based')
-        self.image_ids: Dict[str, int] = {}
-        self.face_ids: Dict[int, int] = {}
-
-    def __call__(self, faces: Sequence[Face]) -> Dict:
-        images = {}
-        annotations = []
-        for face in faces:
-            image_id = self.image_ids.setdefault(face.file_name, len(self.image_ids) + 1)
-            images[image_id] = dict(id=image_id, file_name=face.file_name, width=face.size[0], height=face.size[1])
-            annotations.append(self._annotation(face, image_id))
-        category = dict(supercategory='person', id=1, name='face', keypoints=[], skeleton=[])
-        return dict(info=self.info, categories=[category], images=list(images.values()), annotations=annotations)
-
-    def _annotation(self, face: Face, image_id: int) -> Dict:
-        visible = face.visible if face.visible is not None else np.ones(len(face.keypoints))
-        box = landmark_box(face.keypoints)
-        bbox = box.bbox
-        if face.rect_is_bbox:
-            x1, y1, x2, y2 = face.rect
-            bbox = _round([x1, y1, x2 - x1, y2 - y1])
-        annotation = dict(
-            id=self.face_ids.setdefault(id(face), len(self.face_ids) + 1), image_id=image_id, category_id=1, iscrowd=0,
-            bbox=bbox, area=round(bbox[2] * bbox[3], 6), center=box.center, scale=box.scale,
-            num_keypoints=len(face.keypoints),
-            keypoints=[v for (x, y), flag in zip(face.keypoints, visible) for v in (*_round((x, y)), int(flag))])
-        if face.rect is not None:
-            annotation['rect'] = _round(face.rect)
-        annotation.update(face.extra)
-        return annotation
-
-
-class Output:
-    """All or nothing: files gather in a hidden folder inside ``dst`` and move to their places when the block ends well.
-
-    On any exception, Ctrl-C included, the hidden folder goes away and ``dst`` is as it was before.
-
-    Args:
-        dst: folder to write to.
-        link: 'hard' (falls back to 'copy' where the file system refuses), 'symlink' or 'copy'.
-    """
-
-    def __init__(self, dst: Path, link: str = 'hard'):
-        self.dst, self.link = Path(dst), link
-        self.files: List[str] = []
-
-    def __enter__(self) -> 'Output':
-        missing = [p for p in (self.dst, *self.dst.parents) if not p.exists()]
-        try:
-            self.dst.mkdir(parents=True, exist_ok=True)
-            self.staging = Path(tempfile.mkdtemp(prefix='.converting-', dir=self.dst))
-        except OSError as error:
-            raise ConversionError(f'{self.dst}: cannot be written ({error.strerror}); choose another DST.') from error
-        self.created = missing  # innermost first
-        return self
-
-    def __exit__(self, kind, error, trace) -> None:
-        try:
-            if kind is None:
-                with _undisturbed():
-                    # annotations move last: where they are, their images are
-                    for name in sorted(self.files, key=lambda n: n.endswith('.json')):
-                        (self.dst / name).parent.mkdir(parents=True, exist_ok=True)
-                        os.replace(self.staging / name, self.dst / name)
-        finally:
-            shutil.rmtree(self.staging, ignore_errors=True)
-            if kind is not None:
-                with contextlib.suppress(OSError):
-                    for folder in self.created:
-                        folder.rmdir()
-
-    def _stage(self, name: str) -> Path:
-        path = self.staging / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.files.append(name)
-        return path
-
-    def image(self, source: Path, file_name: str) -> None:
-        """Bring an image file to ``images/<file_name>``; a file that is already there by itself stays."""
-        name, source = f'images/{file_name}', Path(source).absolute()
-        target = self.dst / name
-        if target.parent.exists() and target.parent.resolve() / target.name == source.parent.resolve() / source.name:
-            return
-        path = self._stage(name)
-        if self.link == 'symlink':
-            path.symlink_to(source.resolve())
-            return
-        if self.link == 'hard':
-            try:
-                os.link(source.resolve(), path)
-                return
-            except OSError:
-                self.link = 'copy'
-                print('note: no hard links between SRC and DST, images are copied')
-        shutil.copyfile(source, path)
-
-    def pixels(self, array: np.ndarray, file_name: str) -> None:
-        """Write RGB pixels (H, W, 3) uint8 to ``images/<file_name>``; the suffix picks the format."""
-        options = dict(quality=95, subsampling=0) if file_name.endswith('.jpg') else {}
-        Image.fromarray(array).save(self._stage(f'images/{file_name}'), **options)
-
-    def json(self, content: Dict, name: str) -> None:
-        path = self._stage(f'annotations/{name}')
-        path.write_text(json.dumps(content), encoding='utf-8')
-        print(f'{self.dst / "annotations" / name}: {len(content["annotations"]):,} faces in '
-              f'{len(content["images"]):,} images')
-
-
-@contextlib.contextmanager
-def _undisturbed():
-    """Let Ctrl-C and SIGTERM wait until a block is done, where the platform can."""
-    if not hasattr(signal, 'pthread_sigmask'):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-# ----------------------------------------------------------------------------------------------------- command line
+# ---- command line
 def progress(items, desc: str, total: Optional[int] = None):
     return tqdm(items, desc=desc, total=total, unit='face', dynamic_ncols=True)
 
@@ -477,29 +348,42 @@ def argument_parser(description: str, src_help: str, dst: str) -> argparse.Argum
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument('src', type=Path, metavar='SRC', help=src_help)
     parser.add_argument('dst', type=Path, metavar='DST', help=f'folder to write to; the configs expect {dst}')
-    parser.add_argument('--strict', action='store_true',
-                        help='a set that differs from the published counts is an error, not a warning')
-    parser.add_argument('--val-fraction', type=float, metavar='F',
-                        help='hold out this share of the training faces (whole photos) for validation: further files '
-                        '*_train_part.json and *_val.json; model selection must never use the test set')
+    parser.add_argument(
+        '--strict',
+        action='store_true',
+        help='a set that differs from the published counts is an error, not a warning',
+    )
+    parser.add_argument(
+        '--val-fraction',
+        type=float,
+        metavar='F',
+        help='hold out this share of the training faces (whole photos) for validation: further '
+        'files *_train_part.json and *_val.json; model selection must never use the test set',
+    )
     parser.add_argument('--val-list', metavar='FILE', help='... or hold out the images named in FILE, one a line')
     parser.add_argument('--seed', type=int, default=0, help='seed of --val-fraction (default: %(default)s)')
     return parser
 
 
 def add_image_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--link', choices=('hard', 'symlink', 'copy'), default='hard',
-                        help='how images reach DST/images; hard links fall back to copies (default: %(default)s)')
+    parser.add_argument(
+        '--link',
+        choices=('hard', 'symlink', 'copy'),
+        default='hard',
+        help='how images reach DST/images; hard links fall back to copies (default: %(default)s)',
+    )
     parser.add_argument('--verify', action='store_true', help='decode every image (slower), not only its header')
 
 
 def run(main) -> None:
-    """Call ``main()``; errors of the input end as one message and exit code 1, an interruption as 130."""
+    """Call ``main()``; bad input ends as one message and exit code 1, an interruption as 130."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that clean-up runs
     try:
         main()
     except ConversionError as error:
         sys.exit(f'ERROR: {error}\nNothing was written.')
+    except OSError as error:  # a full disk, missing permissions
+        sys.exit(f'ERROR: {error}')
     except KeyboardInterrupt:
         print('\ninterrupted, nothing was written', file=sys.stderr)
         sys.exit(130)

@@ -4,25 +4,49 @@ SRC is the folder with ``WFLW_images`` and ``WFLW_annotations``, as unpacked. Wr
 
     DST/images/<class>/<name>.jpg
     DST/annotations/face_landmarks_wflw_{train,test}.json
-    DST/annotations/face_landmarks_wflw_test_{largepose,expression,illumination,makeup,occlusion,blur}.json
+    DST/annotations/face_landmarks_wflw_test_{largepose,expression,illumination,makeup}.json
+    DST/annotations/face_landmarks_wflw_test_{occlusion,blur}.json
 
-The six subsets come from the attribute flags of the test list and are compared with the official subset lists where
-those are present. Every face keeps its official box (``rect``) and its flags (``attributes``).
+The six subsets come from the attribute flags of the test list and are compared with the official
+subset lists where those are present. Every face keeps its official box (``rect``) and its flags
+(``attributes``).
 
 Example:
     python tools/dataset_converters/wflw2coco.py ~/downloads/wflw data/wflw
 """
+
 from collections import Counter
 from pathlib import Path
 from typing import Dict, List, NamedTuple
 
 import numpy as np
-from converting import (CocoWriter, ConversionError, Face, Output, Problems, add_image_options, argument_parser,
-                        check_counts, image_size, progress, read_lines, report_faces, run, split_training, to_floats,
-                        warn)
+from coco_writing import CocoWriter, Output
+from converting import (
+    ConversionError,
+    Face,
+    Problems,
+    add_image_options,
+    argument_parser,
+    check_counts,
+    image_size,
+    progress,
+    read_lines,
+    report_faces,
+    run,
+    split_training,
+    to_floats,
+    warn,
+)
 
 NUM_POINTS = 98
-ATTRIBUTES = ('largepose', 'expression', 'illumination', 'makeup', 'occlusion', 'blur')  # the order of the flags
+ATTRIBUTES = (
+    'largepose',
+    'expression',
+    'illumination',
+    'makeup',
+    'occlusion',
+    'blur',
+)  # the order of the flags
 PUBLISHED = {'train': 7500, 'test': 2500}
 PUBLISHED_SUBSETS = dict(zip(ATTRIBUTES, (326, 314, 698, 206, 736, 773)))
 SPLIT_LIST = 'WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_{}.txt'
@@ -36,7 +60,10 @@ class Line(NamedTuple):
 
 
 def read_list(path: Path, num_numbers: int) -> List[Line]:
-    """Lines of an official list: 196 coordinates, for the train and test lists then 4 box corners and 6 flags, a name.
+    """Lines of an official list: ``num_numbers`` numbers and an image name.
+
+    The subset lists have 196 numbers, the coordinates; the train and test lists have 206: then the
+    box's corners and the six flags.
 
     Raises:
         ConversionError: empty file, wrong number of fields, a field that is not a number.
@@ -49,8 +76,10 @@ def read_list(path: Path, num_numbers: int) -> List[Line]:
             fields = text.split(None, num_numbers)  # image names may contain spaces
             origin = f'{path}:{number}'
             if len(fields) != num_numbers + 1:
-                raise ConversionError(f'{origin}: {len(fields)} fields, expected {num_numbers + 1} ({NUM_POINTS} '
-                                      'landmarks ... image name); is it the right list?')
+                raise ConversionError(
+                    f'{origin}: {len(fields)} fields, expected {num_numbers + 1} ({NUM_POINTS} '
+                    'landmarks ... image name); is it the right list?'
+                )
             lines.append(Line(origin, to_floats(fields[:-1], origin), fields[-1]))
     problems.raise_if_any()
     if not lines:
@@ -66,8 +95,15 @@ def to_face(line: Line, size) -> Face:
     if not (rect[2:] > rect[:2]).all():
         raise ConversionError(f'{line.origin}: box {rect.tolist()}, expected x_min y_min x_max y_max.')
     attributes = {name: int(flag) for name, flag in zip(ATTRIBUTES, flags)}
-    return Face(line.image, size, line.numbers[:196].reshape(-1, 2), line.image, line.origin, rect=rect,
-                extra=dict(attributes=attributes))
+    return Face(
+        line.image,
+        size,
+        line.numbers[:196].reshape(-1, 2),
+        line.image,
+        line.origin,
+        rect=rect,
+        extra={'attributes': attributes},
+    )
 
 
 def read_split(src: Path, name: str, out: Output, verify: bool) -> List[Face]:
@@ -89,15 +125,18 @@ def read_split(src: Path, name: str, out: Output, verify: bool) -> List[Face]:
 
 
 def check_subset(path: Path, faces: List[Face]) -> bool:
-    """Whether an official subset list holds the same faces; a difference is a warning, the flags count."""
+    """Whether an official subset list holds the same faces; if not, warn: the flags count."""
     listed = Counter((line.image, line.numbers.round(2).tobytes()) for line in read_list(path, 196))
     flagged = Counter((face.file_name, face.keypoints.ravel().round(2).tobytes()) for face in faces)
     if listed == flagged:
         return True
     only_listed, only_flagged = listed - flagged, flagged - listed
     example = next(iter(only_listed or only_flagged))[0]
-    warn(f'{path}: {sum(only_listed.values())} faces stand only there, {sum(only_flagged.values())} only in the flags '
-         f'of the test list (e.g. {example}); the subset is written by the flags')
+    warn(
+        f'{path}: {sum(only_listed.values())} faces stand only there, '
+        f'{sum(only_flagged.values())} only in the flags of the test list (e.g. {example}); the '
+        'subset is written by the flags'
+    )
     return False
 
 
@@ -106,13 +145,18 @@ def subsets_of(faces: List[Face]) -> Dict[str, List[Face]]:
 
 
 def main(argv=None) -> None:
-    parser = argument_parser('WFLW to COCO-style annotations.', 'folder with WFLW_images and WFLW_annotations',
-                             'data/wflw')
+    parser = argument_parser(
+        'WFLW to COCO-style annotations.',
+        'folder with WFLW_images and WFLW_annotations',
+        'data/wflw',
+    )
     add_image_options(parser)
     args = parser.parse_args(argv)
     if not any((args.src / SPLIT_LIST.format(name)).is_file() for name in PUBLISHED):
-        raise ConversionError(f'{args.src / SPLIT_LIST.format("train")} is missing; SRC is the folder that holds '
-                              'WFLW_images and WFLW_annotations.')
+        raise ConversionError(
+            f'{args.src / SPLIT_LIST.format("train")} is missing; SRC is the folder that holds '
+            'WFLW_images and WFLW_annotations.'
+        )
     with Output(args.dst, args.link) as out:
         splits = {name: read_split(args.src, name, out, args.verify) for name in PUBLISHED}
         subsets = subsets_of(splits['test'])

@@ -1,0 +1,336 @@
+"""What converters refuse, report, hold out and leave behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+from raw_layouts import (
+    NAMES_300W,
+    TOOLS,
+    WFLW_LISTS,
+    cofw_table,
+    keypoints,
+    load_tool,
+    points,
+    read_json,
+    write_300w,
+    write_cofw,
+    write_image,
+    write_pts,
+)
+
+wflw, cofw, w300 = load_tool('wflw2coco'), load_tool('cofw2coco'), load_tool('300w2coco')
+from converting import ConversionError, Face, check_points, find_duplicates, hold_out, image_size, photo_of  # noqa: E402
+
+PART = TOOLS / '300w_part'
+
+
+# ---- counts, duplicates, splits
+@pytest.mark.parametrize(('tool', 'raw'), [(wflw, 'wflw_raw'), (cofw, 'cofw_raw'), (w300, 'raw_300w')])
+def test_a_partial_set_is_a_loud_warning(tool, raw, tmp_path, request, capsys):
+    tool.main([str(request.getfixturevalue(raw)), str(tmp_path / 'out')])
+    shown = capsys.readouterr().err
+    assert '#' * 60 in shown and 'is NOT' in shown
+    number = {wflw: '7,500', cofw: '1,345', w300: '2,000'}[tool]
+    assert f'published  {number}' in shown
+    train = next((tmp_path / 'out/annotations').glob('*train.json'))
+    assert json.loads(train.read_text())['info']['complete'] is False
+
+
+@pytest.mark.parametrize(('tool', 'raw'), [(wflw, 'wflw_raw'), (cofw, 'cofw_raw'), (w300, 'raw_300w')])
+def test_strict_refuses_a_partial_set(tool, raw, tmp_path, request):
+    with pytest.raises(ConversionError, match='is NOT'):
+        tool.main([str(request.getfixturevalue(raw)), str(tmp_path / 'out'), '--strict'])
+    assert not (tmp_path / 'out').exists()
+
+
+def test_published_counts_are_quiet(capsys):
+    from converting import check_counts
+
+    assert check_counts('X', {'train': 3}, {'train': 3}, strict=True)
+    assert 'WARNING' not in capsys.readouterr().err
+    totals = {
+        split: sum({**w300.PUBLISHED, **w300.PRIVATE}[f] for f in folders) for split, folders in w300.SPLITS.items()
+    }
+    assert totals == {'train': 3148, 'valid': 689, 'valid_common': 554, 'valid_challenge': 135, 'test': 600}
+
+
+def test_duplicates_are_reported(raw_300w, tmp_path, capsys):
+    (raw_300w / 'afw/5_1.pts').write_bytes((raw_300w / 'afw/99_1.pts').read_bytes())
+    write_image(raw_300w / 'afw/5_1.jpg')
+    w300.main([str(raw_300w), str(tmp_path / 'out')])
+    assert '1 faces stand there twice' in capsys.readouterr().err
+    assert len(read_json(tmp_path / 'out', 'face_landmarks_300w_train.json')['annotations']) == 6
+
+
+def face(name, seed=0, photo=None, size=(64, 48)):
+    return Face(name, size, points(68, seed, size), photo or name, name)
+
+
+def test_same_landmarks_in_images_of_other_size_are_no_duplicates():
+    other = Face('b', (640, 480), points(68, 0), 'b', 'b')
+    assert not find_duplicates([face('a'), other])
+    assert len(find_duplicates([face('a'), face('b')])) == 1
+
+
+def test_photo_shared_by_train_and_test_is_reported(wflw_raw, tmp_path, capsys):
+    path = wflw_raw / WFLW_LISTS.format('test')
+    path.write_text(path.read_text().replace('1--Test/0.jpg', '0--Parade/0.jpg'))
+    wflw.main([str(wflw_raw), str(tmp_path / 'out')])
+    assert '1 photos are in both train and test: 0--Parade/0.jpg' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('name', 'photo'),
+    [
+        ('afw/134212_2', 'afw/134212'),
+        ('ibug/image_092 _01', 'ibug/image_092'),
+        ('lfpw/trainset/image_0001', 'lfpw/trainset/image_0001'),
+        ('Test/01_Indoor/indoor_001', 'Test/01_Indoor/indoor_001'),
+    ],
+)
+def test_photo_of(name, photo):
+    assert photo_of(name) == photo
+
+
+def test_hold_out_divides_whole_photos():
+    faces = [face(f'{i}_{j}', i, str(i)) for i in range(100) for j in range(1 + i % 3)]
+    rest, val = hold_out(faces, 0.2, seed=1)
+    assert len(rest) + len(val) == len(faces)
+    assert not {f.photo for f in rest} & {f.photo for f in val}
+    assert len(val) / len(faces) == pytest.approx(0.2, abs=0.01)
+    assert {f.photo for f in hold_out(faces, 0.2, seed=2)[1]} != {f.photo for f in val}
+    assert [f.file_name for f in hold_out(faces[::-1], 0.2, seed=1)[1]][::-1] == [f.file_name for f in val]
+
+
+def test_val_fraction_writes_two_more_files(wflw_raw, tmp_path):
+    wflw.main([str(wflw_raw), str(tmp_path / 'out'), '--val-fraction', '0.25'])
+    train, part, val = (
+        read_json(tmp_path / 'out', f'face_landmarks_wflw_{n}.json') for n in ('train', 'train_part', 'val')
+    )
+    assert [len(c['annotations']) for c in (train, part, val)] == [8, 6, 2]
+    assert len(val['images']) == 1  # both faces of one image
+    ids = {a['id'] for c in (part, val) for a in c['annotations']}
+    assert ids == {a['id'] for a in train['annotations']}
+
+
+def test_val_list_names_the_images(cofw_raw, tmp_path):
+    (tmp_path / 'val.txt').write_text('000002.jpg\n')
+    cofw.main([str(cofw_raw), str(tmp_path / 'out'), '--val-list', str(tmp_path / 'val.txt')])
+    assert [i['id'] for i in read_json(tmp_path / 'out', 'cofw_val.json')['images']] == [2]
+    assert [i['id'] for i in read_json(tmp_path / 'out', 'cofw_train_part.json')['images']] == [1, 3]
+
+
+def test_val_list_with_a_name_that_is_not_there(cofw_raw, tmp_path):
+    (tmp_path / 'val.txt').write_text('000004\n')  # a test image
+    with pytest.raises(ConversionError, match=r'val.txt: 1 names are not in the training set: 000004'):
+        cofw.main([str(cofw_raw), str(tmp_path / 'out'), '--val-list', str(tmp_path / 'val.txt')])
+
+
+# ---- links
+@pytest.mark.parametrize('link', ['hard', 'symlink', 'copy'])
+def test_link(raw_300w, tmp_path, link):
+    for _ in range(2):  # again over its own output
+        w300.main([str(raw_300w), str(tmp_path / 'out'), '--link', link])
+    source, target = raw_300w / 'afw/99_1.jpg', tmp_path / 'out/images/afw/99_1.jpg'
+    assert target.read_bytes() == source.read_bytes()
+    assert target.is_symlink() == (link == 'symlink')
+    assert (target.stat().st_ino == source.stat().st_ino) == (link != 'copy')
+    assert not list((tmp_path / 'out').glob('.converting-*'))
+
+
+def test_images_that_lie_in_place_stay(tmp_path):
+    raw = write_300w(tmp_path / 'images', NAMES_300W)
+    before = (raw / 'afw/99_1.jpg').read_bytes()
+    w300.main([str(raw), str(tmp_path), '--link', 'symlink'])
+    assert (raw / 'afw/99_1.jpg').read_bytes() == before and not (raw / 'afw/99_1.jpg').is_symlink()
+
+
+# ---- bad input
+def replace_field(path, field, value, line=0):
+    lines = path.read_text().splitlines()
+    fields = lines[line].split()
+    fields[field] = value
+    lines[line] = ' '.join(fields)
+    path.write_text('\n'.join(lines))
+
+
+@pytest.mark.parametrize(
+    ('field', 'value', 'message'),
+    [
+        (5, 'nan', r'train.txt:1: landmark 2 is .*nan.*not finite'),
+        (4, '900', r'train.txt:1: landmark 2 .* far outside the 64 x 48 image'),
+        (7, 'x', r'train.txt:1: field 8 is "x", not a number'),
+        (201, '2', r'train.txt:1: attribute flags'),
+        (198, '3', r'train.txt:1: box'),
+        (206, 'gone.jpg', r'gone.jpg: image is missing'),
+        (206, '../x.jpg', r'x.jpg'),
+        (206, '', r'train.txt:1: 206 fields, expected 207'),
+    ],
+)
+def test_bad_wflw_line(wflw_raw, tmp_path, field, value, message):
+    replace_field(wflw_raw / WFLW_LISTS.format('train'), field, value)
+    with pytest.raises(ConversionError, match=message):
+        wflw.main([str(wflw_raw), str(tmp_path / 'out')])
+    assert not (tmp_path / 'out').exists()
+
+
+def test_all_bad_lines_are_told_at_once(wflw_raw, tmp_path):
+    for line in (1, 4):
+        replace_field(wflw_raw / WFLW_LISTS.format('train'), 0, 'inf', line)
+    with pytest.raises(ConversionError, match=r'(?s)2 problems.*train.txt:2.*train.txt:5'):
+        wflw.main([str(wflw_raw), str(tmp_path / 'out')])
+
+
+def test_empty_wflw_list(wflw_raw, tmp_path):
+    (wflw_raw / WFLW_LISTS.format('test')).write_text('\n')
+    with pytest.raises(ConversionError, match='test.txt: empty list'):
+        wflw.main([str(wflw_raw), str(tmp_path / 'out')])
+
+
+@pytest.mark.parametrize(
+    ('tool', 'message'), [(wflw, 'WFLW_annotations'), (cofw, 'COFW_train_color.mat'), (w300, 'no face of 300-W')]
+)
+def test_wrong_source_folder(tool, message, tmp_path):
+    with pytest.raises(ConversionError, match=message):
+        tool.main([str(tmp_path), str(tmp_path / 'out')])
+
+
+@pytest.mark.parametrize(
+    ('edit', 'message'),
+    [
+        (lambda t: t.replace('}\n', ''), 'no coordinates between'),
+        (lambda t: t.replace('{\n', '{\n1 2\n'), r'69 landmarks \(n_points: 68\), 300-W has 68'),
+        (lambda t: t.replace('n_points: 68', 'n_points: 49'), 'n_points: 49'),
+        (lambda t: t.replace('{\n', '{\n7 '), 'landmark 0 has 3 coordinates'),
+        (lambda t: '', 'no coordinates between'),
+    ],
+)
+def test_bad_pts(raw_300w, tmp_path, edit, message):
+    path = raw_300w / 'ibug/image_092 _01.pts'
+    path.write_text(edit(path.read_text()))
+    with pytest.raises(ConversionError, match=message) as info:
+        w300.main([str(raw_300w), str(tmp_path / 'out')])
+    assert str(path) in str(info.value)
+
+
+def test_missing_image_of_a_pts(raw_300w, tmp_path):
+    (raw_300w / 'afw/99_1.jpg').unlink()
+    with pytest.raises(ConversionError, match=r'afw/99_1\.jpg.* image is missing'):
+        w300.main([str(raw_300w), str(tmp_path / 'out')])
+
+
+@pytest.mark.parametrize('suffix', ['.jpg', '.png'])
+def test_truncated_image(tmp_path, suffix):
+    path = tmp_path / f'a{suffix}'
+    write_image(path, (300, 200))
+    assert image_size(path) == (300, 200)
+    path.write_bytes(path.read_bytes()[:-5000])
+    with pytest.raises(ConversionError, match=f'a{suffix}: unreadable image'):
+        image_size(path)
+
+
+def test_image_that_is_none(tmp_path):
+    (tmp_path / 'a.jpg').write_text('<html>403</html>')
+    with pytest.raises(ConversionError, match='a.jpg: unreadable image'):
+        image_size(tmp_path / 'a.jpg')
+
+
+def test_image_size_is_what_opencv_delivers_for_a_rotated_photo(tmp_path):
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees
+    Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(tmp_path / 'a.jpg', exif=exif)
+    assert image_size(tmp_path / 'a.jpg') == cv2.imread(str(tmp_path / 'a.jpg')).shape[1::-1] == (20, 30)
+
+
+def test_landmarks_a_little_outside_are_kept_and_told(raw_300w, tmp_path, capsys):
+    landmarks = points(68, 0)
+    landmarks[3] = (-4, 20)
+    write_pts(raw_300w / 'afw/99_1.pts', landmarks)
+    w300.main([str(raw_300w), str(tmp_path / 'out')])
+    assert '1 landmarks of 8 faces lie outside' in capsys.readouterr().out
+    train = read_json(tmp_path / 'out', 'face_landmarks_300w_train.json')
+    assert keypoints(train['annotations'][2])[3, :2].tolist() == [-4, 20]
+
+
+def test_landmarks_without_extent():
+    with pytest.raises(ConversionError, match='no extent'):
+        check_points(np.ones((68, 2)), (64, 48), 'a.pts')
+
+
+@pytest.mark.parametrize('keep', [0, 100, 0.5, 0.9])
+def test_truncated_mat(cofw_raw, tmp_path, keep):
+    path = cofw_raw / 'COFW_test_color.mat'
+    content = path.read_bytes()
+    path.write_bytes(content[: int(keep if keep > 1 else keep * len(content))])
+    with pytest.raises(ConversionError, match='COFW_test_color.mat.*download and unpack it again'):
+        cofw.main([str(cofw_raw), str(tmp_path / 'out')])
+    assert not (tmp_path / 'out').exists()
+
+
+def test_mat_of_another_set(cofw_raw, tmp_path):
+    (cofw_raw / 'COFW_train_color.mat').write_bytes((cofw_raw / 'COFW_test_color.mat').read_bytes())
+    with pytest.raises(ConversionError, match=r'no variable IsTr \(it holds .*IsT'):
+        cofw.main([str(cofw_raw), str(tmp_path / 'out')])
+
+
+def test_mat_whose_tables_disagree(cofw_raw, tmp_path):
+    phis, boxes = cofw_table(3, 0)
+    write_cofw(cofw_raw / 'COFW_train_color.mat', [np.zeros((48, 64), np.uint8)] * 2, phis, boxes[:2], 'Tr')
+    with pytest.raises(ConversionError, match=r'phisTr: shape \(87, 3\), expected 87 x 2'):
+        cofw.main([str(cofw_raw), str(tmp_path / 'out')])
+
+
+# ---- nothing half-written
+def test_failure_leaves_an_older_conversion_alone(raw_300w, tmp_path):
+    w300.main([str(raw_300w), str(tmp_path / 'out')])
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / 'out').rglob('*')}
+    write_image(raw_300w / 'afw/0_1.jpg', (100, 100))
+    write_pts(raw_300w / 'afw/0_1.pts', points(67, 0))
+    with pytest.raises(ConversionError):
+        w300.main([str(raw_300w), str(tmp_path / 'out')])
+    after = {p: p.stat().st_mtime_ns for p in (tmp_path / 'out').rglob('*')}
+    assert after.keys() == before.keys()
+    assert all(after[p] == before[p] for p in after if p.is_file())
+
+
+@pytest.mark.parametrize(('number', 'code'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interruption_leaves_nothing(tmp_path, number, code):
+    os.mkfifo(tmp_path / 'pipe')
+    raw = write_300w(tmp_path / 'raw', NAMES_300W[:3])
+    # the list arrives through a pipe that nobody writes to: the tool waits in mid-conversion
+    (raw / 'afw/99_1.pts').unlink()
+    (raw / 'afw/99_1.pts').symlink_to(tmp_path / 'pipe')
+    process = subprocess.Popen(
+        [sys.executable, str(TOOLS / '300w2coco.py'), str(raw), str(tmp_path / 'out')], cwd='/', stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / 'out').rglob('134212_2.jpg')):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    assert process.returncode == code
+    assert not (tmp_path / 'out').exists()
+
+
+def test_command_line_from_another_folder(raw_300w, tmp_path):
+    (raw_300w / 'afw/99_1.jpg').unlink()
+    done = subprocess.run(
+        [sys.executable, str(TOOLS / '300w2coco.py'), str(raw_300w), str(tmp_path / 'out')],
+        cwd='/',
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    assert 'ERROR: ' in done.stderr and 'Nothing was written' in done.stderr
+    assert '300W' in done.stderr  # the progress bar
