@@ -4,6 +4,7 @@ from typing import Tuple
 import cv2
 import numpy as np
 
+from .appearance import lens
 from .params import FaceParams
 from .raster import Canvas
 from .shape import ProjectedFace
@@ -39,13 +40,9 @@ def _target(face: ProjectedFace, rng) -> np.ndarray:
 
 def _sunglasses(canvas, mask, face, rng, p):
     u = face.unit
-    a = np.linspace(0, 2 * np.pi, 32, endpoint=False)
     colour = tuple((rng.uniform(5, 45, 3)).tolist())
     for side in (-1, 1):
-        xy = np.stack([side * .5 + .40 * np.sign(np.cos(a)) * np.abs(np.cos(a))**.7,
-                       .06 + .27 * np.sign(np.sin(a)) * np.abs(np.sin(a))**.7, 1.5 + 0 * a], -1)
-        xy[:, 2] -= .35 * np.clip(np.abs(xy[:, 0]) - .6, 0, None)
-        q = face.project(xy)[:, :2]
+        q = face.project(lens(side, .38, .28, .05))[:, :2]
         _both(canvas, mask, q, colour)
         shine = q.mean(0) + .55 * (q[[18, 20, 22, 24]] - q.mean(0))
         canvas.line(shine, tuple(min(255, c + 70) for c in colour), .03 * u)

@@ -128,7 +128,7 @@ def sample_face(rng: np.random.Generator, attributes: Optional[Mapping[str, int]
     d = dict(
         face_width=near(1., .045), face_length=near(1., .045), jaw_width=near(0., .04), chin_width=near(0., .05),
         eye_size=near(1., .1), eye_spacing=near(1., .03), eye_tilt=near(0., .02), brow_height=near(0., .025),
-        brow_arch=near(1., .3), brow_thickness=near(1., .2), nose_width=near(1., .1), nose_length=near(1., .06),
+        brow_arch=near(1., .3), brow_thickness=near(1., .22), nose_width=near(1., .1), nose_length=near(1., .06),
         nose_height=near(1., .12), mouth_width=near(1., .08), mouth_height=near(0., .025),
         upper_lip=near(1., .2), lower_lip=near(1., .2),
         mouth_open=float(rng.uniform(0., .25) * (rng.random() < .4)), smile=float(rng.uniform(0., .45)),
@@ -137,8 +137,8 @@ def sample_face(rng: np.random.Generator, attributes: Optional[Mapping[str, int]
     d['brow_raise'] = (raise_ + near(0., .05), raise_ + near(0., .05))
     close = float(rng.uniform(0., .3))
     d['eye_closure'] = (close, close)
-    d.update(yaw=near(0., 11.), pitch=near(0., 6.), roll=near(0., 9.), scale=float(rng.uniform(.21, .27)),
-             centre=(near(.5, .025), near(.5, .025)))
+    d.update(yaw=near(0., 11.), pitch=near(0., 6.), roll=near(0., 9.), scale=float(rng.uniform(.205, .255)),
+             centre=(near(.5, .025), near(.54, .02)))
     if want['largepose']:
         d['yaw'] = _signed(rng, LARGE_YAW + 2, 60.)
         if rng.random() < .2:
@@ -163,7 +163,7 @@ def sample_face(rng: np.random.Generator, attributes: Optional[Mapping[str, int]
 
     skin = _colour(rng, _SKINS)
     style = str(rng.choice(('short', 'long', 'fringe', 'bald'), p=(.42, .34, .16, .08)))
-    hair = _colour(rng, _HAIRS)
+    hair = _colour(rng, _HAIRS if np.mean(skin) > 150 else _HAIRS[:2])
     d.update(skin=skin, hair=hair, hair_style=style, iris=_colour(rng, _IRISES),
              clothes=tuple(rng.uniform(20, 235, 3).tolist()),
              glasses=bool(rng.random() < .12), beard=float((style != 'long') * (rng.random() < .3) * rng.uniform(.3, 1.)))
@@ -181,8 +181,8 @@ def sample_face(rng: np.random.Generator, attributes: Optional[Mapping[str, int]
         if d['light'] == 'side':
             d['light_azimuth'] = _signed(rng, 55., 90.)
         if d['light'] == 'coloured':
-            tint = rng.uniform(.45, 1.25, 3)
-            d['light_tint'] = tuple((tint / tint.max() * 1.1).tolist())
+            warm = _signed(rng, .2, .4)
+            d['light_tint'] = (1. - warm, float(rng.uniform(.9, 1.)), 1. + warm)
     if want['occlusion']:
         d['occluder'] = str(rng.choice(('sunglasses', 'hand', 'object', 'stripe', 'mask'), p=(.2, .25, .25, .15, .15)))
         d['glasses'] = False

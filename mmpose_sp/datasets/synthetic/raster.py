@@ -1,4 +1,5 @@
 """Drawing: anti-aliased shapes at sub-pixel positions, backgrounds, and the shading of a projected surface."""
+from copy import copy
 from typing import Optional, Tuple
 
 import cv2
@@ -20,10 +21,11 @@ class Canvas:
     def __init__(self, picture: np.ndarray):
         """``picture``: uint8 (H, W, 3) or (H, W) of the final size."""
         h, w = picture.shape[:2]
+        self.offset = .5 * (SUPERSAMPLING - 1)  # of pixel centres; less the corner of the part in `inside`
         self.data = cv2.resize(picture, (w * SUPERSAMPLING, h * SUPERSAMPLING), interpolation=cv2.INTER_LINEAR)
 
     def to_canvas(self, points: np.ndarray) -> np.ndarray:
-        return (np.asarray(points, float) + .5) * SUPERSAMPLING - .5
+        return np.asarray(points, float) * SUPERSAMPLING + self.offset
 
     def polygon(self, points: np.ndarray, colour) -> None:
         cv2.fillPoly(self.data, [_fixed(self.to_canvas(points))], colour, cv2.LINE_AA, _SHIFT)
@@ -34,9 +36,10 @@ class Canvas:
         cv2.polylines(self.data, [_fixed(self.to_canvas(points))], closed, colour, width, cv2.LINE_AA, _SHIFT)
 
     def lines(self, curves, colour, width: float) -> None:
-        """Several open polylines of one colour."""
+        """Several open polylines of one colour and one number of points: (count, n, 2)."""
         width = max(1, int(round(width * SUPERSAMPLING)))
-        cv2.polylines(self.data, [_fixed(self.to_canvas(c)) for c in curves], False, colour, width, cv2.LINE_AA, _SHIFT)
+        fixed = np.round(self.to_canvas(curves) * (1 << _SHIFT)).astype(np.int32)
+        cv2.polylines(self.data, list(fixed), False, colour, width, cv2.LINE_AA, _SHIFT)
 
     def ellipse(self, centre, axes, angle: float, colour) -> None:
         """A filled ellipse with semi-axes ``axes`` in px and ``angle`` in degrees."""
@@ -49,8 +52,8 @@ class Canvas:
         """Slices of the canvas around some points."""
         q = self.to_canvas(points)
         low = np.clip(np.floor(q.min(0) - margin).astype(int), 0, None)
-        high = np.ceil(q.max(0) + margin).astype(int) + 1
-        return slice(low[1], max(high[1], low[1] + 1)), slice(low[0], max(high[0], low[0] + 1))
+        high = np.maximum(np.ceil(q.max(0) + margin).astype(int) + 1, low)
+        return slice(low[1], high[1]), slice(low[0], high[0])
 
     def blend(self, points: np.ndarray, colour, strength: float, blur: float = 0.) -> None:
         """Mixes ``colour`` into a polygon whose edge is softened over ``blur`` px."""
@@ -68,8 +71,10 @@ class Canvas:
 
     @staticmethod
     def _mix(patch: np.ndarray, mask: np.ndarray, colour, strength: float) -> None:
-        a = (mask.astype(np.float32) * (strength / 255.))[..., None]
-        patch[:] = np.round(patch + a * (np.asarray(colour, np.float32) - patch)).astype(np.uint8)
+        a = mask * np.float32(strength / 255.)
+        flat = np.empty_like(patch)
+        flat[:] = np.round(colour)
+        patch[:] = cv2.blendLinear(flat, np.ascontiguousarray(patch), a, 1 - a)
 
     def inside(self, clip: np.ndarray, draw) -> None:
         """Runs ``draw(canvas)`` with its effect limited to the polygon ``clip``."""
@@ -77,13 +82,13 @@ class Canvas:
         patch = self.data[where]
         if not patch.size:
             return
-        before = patch.copy()
-        draw(self)
+        part = copy(self)
+        part.data, part.offset = patch.copy(), self.offset - np.array([where[1].start, where[0].start])
+        draw(part)
         mask = np.zeros(patch.shape[:2], np.uint8)
-        offset = np.array([where[1].start, where[0].start])
-        cv2.fillPoly(mask, [_fixed(self.to_canvas(clip) - offset)], 255, cv2.LINE_AA, _SHIFT)
-        a = mask[..., None].astype(np.float32) / 255.
-        patch[:] = np.round(before + a * (patch.astype(np.float32) - before)).astype(np.uint8)
+        cv2.fillPoly(mask, [_fixed(part.to_canvas(clip))], 255, cv2.LINE_AA, _SHIFT)
+        a = mask * np.float32(1 / 255.)
+        patch[:] = cv2.blendLinear(part.data, np.ascontiguousarray(patch), a, 1 - a)
 
     def finish(self) -> np.ndarray:
         h, w = self.data.shape[:2]
@@ -93,11 +98,12 @@ class Canvas:
 def background(rng: np.random.Generator, size: int) -> np.ndarray:
     """A cluttered, more or less blurred background: uint8 (size, size, 3)."""
     grid = int(rng.integers(2, 9))
-    base = rng.uniform(15, 235, 3)
-    cells = np.clip(base + rng.normal(0, rng.uniform(8, 50), (grid, grid, 3)), 0, 255).astype(np.uint8)
+    base = muted(rng.uniform(15, 235, 3))
+    cells = rng.normal(0, rng.uniform(8, 45), (grid, grid, 1)) + rng.normal(0, 10, (grid, grid, 3))
+    cells = np.clip(base + cells, 0, 255).astype(np.uint8)
     picture = cv2.resize(cells, (size, size), interpolation=cv2.INTER_CUBIC)
     for _ in range(int(rng.integers(0, 16))):
-        colour = rng.uniform(0, 255, 3).tolist()
+        colour = muted(rng.uniform(0, 255, 3)).tolist()
         x, y = rng.uniform(-.1, 1.1, 2) * size
         a, b = rng.uniform(.03, .3, 2) * size
         kind = rng.integers(3)
@@ -113,6 +119,11 @@ def background(rng: np.random.Generator, size: int) -> np.ndarray:
     if blur:
         picture = cv2.blur(cv2.blur(picture, (2 * blur + 1,) * 2), (2 * blur + 1,) * 2)
     return picture
+
+
+def muted(colour: np.ndarray, saturation: float = .45) -> np.ndarray:
+    """A colour brought nearer to the grey of its own brightness."""
+    return colour.mean() + saturation * (colour - colour.mean())
 
 
 def _reach(rng: np.random.Generator, size: int) -> float:
@@ -151,7 +162,7 @@ class Splat:
         shade = shade.reshape(half, half)
         self.shade = cv2.resize(_fill(shade, np.isfinite(self.depth)), (face.size, face.size))
 
-    def hidden(self, points: np.ndarray, tolerance: float = .14) -> np.ndarray:
+    def hidden(self, points: np.ndarray, tolerance: float = .16) -> np.ndarray:
         """Which of (n, 3) projected points lie behind the surface: (n,) bool."""
         depth = cv2.dilate(np.maximum(self.depth, -9), np.ones((2, 2)))
         ij = np.round((points[:, :2] + .5) / 2 - .5).astype(int)
@@ -171,3 +182,13 @@ def _fill(values: np.ndarray, known: np.ndarray) -> np.ndarray:
         have = (den > .1) if k == 3 else (have | (den > 1e-4))
     rest = float(values[known].mean()) if known.any() else 1.
     return np.where(have, filled, rest).astype(np.float32)
+
+
+def mixed(a, b, share: float) -> tuple:
+    """The colour ``a`` with a ``share`` of ``b``."""
+    return tuple((np.asarray(a, float) * (1 - share) + np.asarray(b, float) * share).tolist())
+
+
+def darker(colour, factor: float) -> tuple:
+    """A colour times a factor."""
+    return tuple((np.asarray(colour, float) * factor).tolist())

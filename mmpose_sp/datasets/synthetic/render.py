@@ -32,7 +32,7 @@ class Face:
 
 
 # (ambient, diffuse, gloss) of a light
-_LIGHTS = dict(soft=(.62, .42, .10), side=(.22, .95, .12), low_key=(.14, .22, .05), overexposed=(.95, .62, .3),
+_LIGHTS = dict(soft=(.62, .42, .10), side=(.22, .95, .12), low_key=(.19, .28, .06), overexposed=(.95, .62, .3),
                coloured=(.55, .5, .12))
 
 
@@ -74,6 +74,8 @@ def render_face(face: Union[FaceParams, np.random.Generator], size: int = 256) -
     attributes = param_attributes(p)
     attributes['occlusion'] = int(covered['wflw'].sum() >= OCCLUDED_LANDMARKS)
     occluded = {k: covered[k] | splat.hidden(v) for k, v in landmarks3d.items()}
+    for k, outline in (('wflw', slice(33)), ('300w', slice(17)), ('cofw', slice(28, 29))):
+        occluded[k][outline] = covered[k][outline]  # these follow the visible outline: the face never hides them
     return Face(image, landmarks, occluded, attributes, p)
 
 

@@ -9,19 +9,30 @@ from functools import lru_cache
 from typing import Dict, Tuple
 
 import numpy as np
-from scipy.interpolate import CubicSpline
+from scipy.interpolate import CubicSpline, PchipInterpolator
 
 from .params import FaceParams
 
 _CENTRE = np.array([0., 0.6, 0.35])  # what the head turns about
 _CONTOUR = np.array([[1.07, -.24], [1.10, 0.], [1.085, .30], [1.045, .58], [.985, .86], [.88, 1.12], [.71, 1.345],
                      [.49, 1.53], [.25, 1.665], [0., 1.715]])
+# depth along the outline and along the middle of the face without the nose: (y, z)
 _EDGE_Z = np.array([[-1.8, .55], [-1.0, .1], [-.24, .0], [.3, .02], [.6, .08], [.9, .2], [1.12, .38], [1.345, .62],
                     [1.53, .9], [1.665, 1.1], [1.715, 1.2]])
 _MIDLINE_Z = np.array([[-1.8, .6], [-1.5, .95], [-1.0, 1.27], [-.6, 1.4], [-.25, 1.45], [0., 1.37], [.4, 1.40],
                        [.75, 1.42], [1.0, 1.45], [1.25, 1.37], [1.5, 1.40], [1.65, 1.3], [1.715, 1.2]])
+# height of the nose above it
 _RIDGE = np.array([[-.25, .02], [-.1, .07], [.05, .12], [.2, .22], [.4, .38], [.54, .47], [.62, .42], [.68, .27],
                    [.735, .10], [.80, .0]])
+
+
+def _table(profile: np.ndarray) -> np.ndarray:
+    """A profile sampled so finely that its linear interpolation shades smoothly: (2, n)."""
+    y = np.linspace(profile[0, 0], profile[-1, 0], 400)
+    return np.stack([y, PchipInterpolator(*profile.T)(y)])
+
+
+_EDGE_TABLE, _MIDLINE_TABLE = _table(_EDGE_Z), _table(_MIDLINE_Z)
 
 
 @lru_cache(maxsize=None)
@@ -84,7 +95,7 @@ class FaceShape:
         self._y_to_template = (np.array([-2., 0., self.chin_y]), np.array([-2., 0., 1.715]))
         self.nose_y = self.length * p.nose_length
         self.mouth_y = .99 * self.length + .06 * (self.nose_y - 1) + p.mouth_height
-        self._ridge = spline(_RIDGE * [self.nose_y, p.nose_height], 41)
+        self._ridge = _table(_RIDGE * [self.nose_y, p.nose_height])
         self.curves: Dict[str, np.ndarray] = {}
         self.curves['contour'] = np.concatenate([half * [-1, 1], half[-2::-1]])
         a = np.linspace(0, np.pi, 41)
@@ -100,13 +111,13 @@ class FaceShape:
         pupils = []
         for k, (name, side) in enumerate((('l', -1), ('r', 1))):
             cx = -.5 * p.eye_spacing
-            half = .2 * p.eye_size
+            half = .205 * p.eye_size
             outer, inner = np.array([cx - half, .0 - p.eye_tilt]), np.array([cx + half, .025 + p.eye_tilt])
             base = outer + t[:, None] * (inner - outer)
             bulge = (4 * t * (1 - t))**.75
             squint = .3 * p.smile + .2 * p.frown
-            low = .058 * p.eye_size * (1 - .6 * squint)
-            up = .098 * p.eye_size * (1 - .25 * squint) * (1 + .15 * max(p.brow_raise[k], 0))
+            low = .070 * p.eye_size * (1 - .6 * squint)
+            up = .118 * p.eye_size * (1 - .25 * squint) * (1 + .15 * max(p.brow_raise[k], 0))
             up = up + (-low * .75 - up) * p.eye_closure[k]  # the upper lid comes down to the lower one
             skew = 1 + .25 * (t - .5)  # the highest point lies a little towards the nose
             self.curves[f'lid_top_{name}'] = _mirror(base - np.stack([0 * t, up * bulge * skew], -1), side)
@@ -115,15 +126,15 @@ class FaceShape:
             opening = abs(up + low)
             pupils.append(middle + np.array([.055 * p.gaze[0], .3 * opening * p.gaze[1]]))
 
-            lift = -.09 * p.brow_raise[k] - .0 + p.brow_height
+            lift = -.09 * p.brow_raise[k] + p.brow_height
             arch = .07 * p.brow_arch
             frown = p.frown
-            centre = np.array([[-.94, -.17], [-.82, -.25 - .6 * arch], [-.62, -.29 - arch], [-.40, -.285 - .5 * arch],
-                               [-.19, -.255]])
+            centre = np.array([[-.94, -.17], [-.82, -.25 - .6 * arch], [-.62, -.285 - arch], [-.40, -.29 - .6 * arch],
+                               [-.19, -.28]])
             centre[:, 1] += lift + frown * np.array([-.02, -.01, .02, .06, .10])
             centre[:, 0] += frown * np.array([0, 0, .01, .03, .05])
             centre[:, 0] -= .5 * (p.eye_spacing - 1)
-            thick = .042 * p.brow_thickness * np.array([.05, .55, .9, 1.05, .95])
+            thick = .037 * p.brow_thickness * np.array([.05, .55, .9, 1.05, .95])
             for edge, sign in (('top', -1), ('bottom', 1)):
                 pts = centre + np.stack([0 * thick, sign * thick], -1)
                 if edge == 'bottom':
@@ -149,7 +160,7 @@ class FaceShape:
         lift = .05 * o + .02 * s
         gap = .012 + .012 * s + .85 * self.drop + .05 * o + .05 * s * (o > .05)
         seam = np.array([0., .004, .012])  # inner upper lip below y0 at quarter, peak and middle
-        inner_top = [corner + [.055, .003], [-.23 * wide, y0 + seam[0] - lift * .7 + .0], [-.11 * wide, y0 + seam[1] - lift],
+        inner_top = [corner + [.055, .003], [-.23 * wide, y0 + seam[0] - lift * .7], [-.11 * wide, y0 + seam[1] - lift],
                      [0, y0 + seam[2] - lift]]
         inner_low = [corner + [.055, .003], [-.23 * wide, y0 + seam[0] + gap * .7], [-.11 * wide, y0 + seam[1] + gap * .95],
                      [0, y0 + seam[2] + gap]]
@@ -180,7 +191,7 @@ class FaceShape:
         p = self.params
         yt = np.interp(y, *self._y_to_template)
         s = np.clip(np.abs(x) / np.maximum(self.half_width(y), 1e-3), 0, 1)
-        edge, mid = np.interp(yt, *_EDGE_Z.T), np.interp(yt, *_MIDLINE_Z.T)
+        edge, mid = np.interp(yt, *_EDGE_TABLE), np.interp(yt, *_MIDLINE_TABLE)
         z = edge + (mid - edge) * (1 - s**2.3)**.55
         ax = np.abs(x)
 
@@ -192,7 +203,7 @@ class FaceShape:
         z = z + bump(.09, .62, .42, .28, .22) - bump(.04, 0., self.lip_low_y + .1, .3, .09)
         z = z + bump(.05, 0., self.mouth_y, .42, .14) + bump(.06, 0., self.chin_y - .2, .25, .15)
         if nose:
-            ridge = np.interp(y, self._ridge[:, 1] * 0 + self._ridge[:, 0], self._ridge[:, 1], left=0., right=0.)
+            ridge = np.interp(y, *self._ridge, left=0., right=0.)
             width = np.interp(y / self.nose_y, [-.1, .3, .55, .75], [.10, .125, .17, .16]) * p.nose_width
             z = z + ridge * np.exp(-(ax / width)**2) + bump(.14 * p.nose_height, .17 * p.nose_width, .63 * self.nose_y,
                                                             .09 * p.nose_width, .085)
@@ -215,12 +226,15 @@ class ProjectedFace:
         self.origin = np.asarray(params.centre, float) * size - .5
         self.contour = self._silhouette('contour')
         self.hairline = self._silhouette('hairline')
-        self.curves3d = {k: self.shape.lift(v, nose=k in ('bridge', 'nose_base'))
-                         for k, v in self.shape.curves.items() if k not in ('contour', 'hairline')}
-        self.curves = {k: self.project(v)[:, :2] for k, v in self.curves3d.items()}
-        z = self.shape.depth(self.shape.pupils[:, 0], self.shape.pupils[:, 1], False)
-        self.pupils3d = np.concatenate([self.shape.pupils, z[:, None]], -1)
-        self.pupils = self.project(self.pupils3d)[:, :2]
+        curves = dict(self.shape.curves, pupils=self.shape.pupils)
+        self._projected: Dict[str, np.ndarray] = {}  # (n, 3)
+        for names, nose in ((('bridge', 'nose_base'), True), (set(curves) - {'bridge', 'nose_base'}, False)):
+            names = sorted(set(names) - {'contour', 'hairline'})
+            points = self.project(self.shape.lift(np.concatenate([curves[k] for k in names]), nose))
+            ends = np.cumsum([len(curves[k]) for k in names])[:-1]
+            self._projected.update(zip(names, np.split(points, ends)))
+        self.curves = {k: v[:, :2] for k, v in self._projected.items()}
+        self.pupils = self.curves['pupils']
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Head frame (..., 3) -> (..., 3): image x, y in px and depth towards the viewer in eye distances."""
@@ -237,7 +251,7 @@ class ProjectedFace:
         """The curve as seen: where the cheek hides the far edge, the visible outline replaces it, as annotators do."""
         xy = self.shape.curves[name]
         far = int(np.sign(self.params.yaw))
-        k = np.linspace(1, 0, 41)
+        k = np.linspace(1, 0, 25)
         x = xy[:, :1] * k
         y = np.broadcast_to(xy[:, 1:], x.shape)
         rows = np.stack([x, y, self.shape.depth(x, y, False)], -1)
@@ -255,7 +269,7 @@ class ProjectedFace:
 
     def landmarks3d(self) -> Dict[str, np.ndarray]:
         """As :meth:`landmarks` with the depth towards the viewer in eye distances as a third column."""
-        c = {k: self.project(v) for k, v in self.curves3d.items()}
+        c = self._projected
         contour = self.project(self.contour3d)
         middle = len(contour) // 2
         halves = contour[:middle + 1], contour[:middle - 1:-1]  # both from temple to chin
@@ -282,10 +296,10 @@ class ProjectedFace:
         six = np.arange(7) / 6
         mouth = np.concatenate([at('lip_top', six), at('lip_bottom', six[-2:0:-1]),
                                 at('lip_inner_top', [0, *six[2:5], 1]), at('lip_inner_bottom', six[4:1:-1])])
-        pupils = self.project(self.pupils3d)
+        pupils = c['pupils']
         l98, r98 = brow('l', quarters, quarters[:0:-1]), brow('r', quarters, quarters[:0:-1])
         # the right brow and eye run from the nose outwards
-        r98 = np.concatenate([r98[4::-1], r98[8:4:-1]])[[0, 1, 2, 3, 4, 5, 6, 7, 8]]
+        r98 = np.concatenate([r98[4::-1], r98[8:4:-1]])
         el, er = eye('l', quarters[1:4]), eye('r', quarters[1:4])
         er = np.concatenate([er[4::-1], er[:4:-1]])
         wflw = np.concatenate([outline(17, 0.), l98, r98, bridge, base, el, er, mouth, pupils])
