@@ -1,0 +1,101 @@
+"""What every loss on a landmark shares: input checks, label smoothing, weights, normalisation."""
+from typing import Optional
+
+import torch
+from mmengine.dist import get_rank
+from torch import Tensor, nn
+
+from ..functional import check_labels, sample_labels
+from ..geometry import compute_dtype
+
+
+class LandmarkLoss(nn.Module):
+    """Base of the losses that compare score maps with landmarks.
+
+    Subclasses implement :meth:`landmark_loss`. The loss is averaged over label samples y' ~ N(y, covariance)
+    (Eq. 13), multiplied by the landmark's weight, and divided by the fixed number B * K, so that the mean over two
+    half batches (or processes) is the value of the whole batch.
+
+    Args:
+        num_samples: S. Labels are used as they are if 0, or if no covariances are given.
+        loss_weight: factor on the loss (lambda of Eq. A14).
+        seed: of an own random generator for the samples (offset by the process rank); ``None`` uses torch's default
+            generator, which the runner seeds.
+
+    Note:
+        - B, K, (h, w): batch, landmarks, map size. S: label samples.
+        - Labels lie in heatmap px at pixel centres. Samples that leave the map are moved to its border.
+        - Landmarks of weight 0 get exactly no gradient; their labels may be anything, NaN included.
+    """
+
+    def __init__(self, num_samples: int = 10, loss_weight: float = 1.0, seed: Optional[int] = None):
+        super().__init__()
+        if num_samples < 0:
+            raise ValueError(f'num_samples={num_samples}: use 0 for no label smoothing')
+        self.num_samples = num_samples
+        self.loss_weight = loss_weight
+        self.seed = seed
+        self._generator: Optional[torch.Generator] = None
+
+    def __getstate__(self):  # generators can neither be copied nor pickled; the copy starts its own
+        return {**self.__dict__, '_generator': None}
+
+    def extra_repr(self) -> str:
+        return f'num_samples={self.num_samples}, loss_weight={self.loss_weight}, seed={self.seed}'
+
+    def generator(self, device: torch.device) -> Optional[torch.Generator]:
+        if self.seed is None:
+            return None
+        if self._generator is None or self._generator.device.type != device.type:
+            self._generator = torch.Generator(device).manual_seed(self.seed + get_rank())
+        return self._generator
+
+    def landmark_loss(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """Loss (B, K) of each landmark for ``scores`` (B, K, h, w) and ``labels`` (B, K, S, 2): mean over S."""
+        raise NotImplementedError
+
+    def forward(self, scores: Tensor, labels: Tensor, weights: Optional[Tensor] = None,
+                covariances: Optional[Tensor] = None) -> Tensor:
+        """
+        Args:
+            scores (Tensor): (B, K, h, w), any floating dtype; the arithmetic is at least float32.
+            labels (Tensor): (B, K, 2) as (x, y) in heatmap px.
+            weights (Tensor, optional): (B, K), not negative. Defaults to 1 everywhere.
+            covariances (Tensor, optional): (B, K, 2, 2) in heatmap px^2, of the label distribution.
+
+        Returns:
+            Tensor: scalar, float32 (float64 for float64 scores).
+
+        Raises:
+            ValueError: shapes that do not fit, or a label (or covariance) of positive weight that is NaN or a label
+                outside the map.
+        """
+        batch, count, height, width = scores.shape
+        self._check_shape('labels', labels, (batch, count, 2))
+        dtype = compute_dtype(scores)
+        labels = labels.detach().to(dtype)
+        if weights is None:
+            weights = labels.new_ones(batch, count)
+        self._check_shape('weights', weights, (batch, count))
+        weights = weights.to(dtype)
+        used = weights > 0
+        check_labels(labels, used, (height, width))
+        # any finite stand-in will do for what does not count
+        labels = torch.where(used[..., None], labels, torch.zeros_like(labels))
+        samples = labels.unsqueeze(2)
+        if covariances is not None and self.num_samples > 0:
+            self._check_shape('covariances', covariances, (batch, count, 2, 2))
+            covariances = covariances.to(dtype)
+            covariances = torch.where(used[..., None, None], covariances, torch.zeros_like(covariances))
+            samples = sample_labels(labels, covariances, self.num_samples, (height, width),
+                                    self.generator(labels.device))
+            check_labels(samples, used[..., None], (height, width))
+        with torch.autocast(scores.device.type, enabled=False):
+            loss = self.landmark_loss(scores, samples)
+        loss = torch.where(used, loss * weights, torch.zeros_like(loss))
+        return self.loss_weight * loss.sum() / (batch * count)
+
+    @staticmethod
+    def _check_shape(name: str, tensor: Tensor, shape: tuple) -> None:
+        if tuple(tensor.shape) != shape:
+            raise ValueError(f'{name} have shape {tuple(tensor.shape)}, the scores need {shape}')
