@@ -18,7 +18,6 @@ param_scheduler = [
         convert_to_iter_based=True),
 ]
 auto_scale_lr = dict(base_batch_size=16)
-train_dataloader = dict(batch_size=16)
 default_hooks = dict(
     checkpoint=dict(interval=5, max_keep_ckpts=1, save_best='NME', rule='less'),
     logger=dict(interval=20))

@@ -19,6 +19,6 @@ train_pipeline = [
     dict(type='PackPoseInputs')
 ]
 val_pipeline = [*_base_.load, crop, dict(type='PackPoseInputs')]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=val_pipeline))
