@@ -363,7 +363,7 @@ def test_failing_transform_names_the_image(build, tables):
 def test_a_transform_may_still_reject_a_face(build, tables):
     """mmengine then draws another one, as it does for every dataset."""
     dataset = build(tables, pipeline=[PIPELINE[0], lambda r: None if r['id'] == 11 else r['id']])
-    np.random.seed(0)
+    np.random.seed(0)  # noqa: NPY002  mmengine draws from it
     assert dataset[0] in (12, 13)
 
 

@@ -2,7 +2,6 @@
 
 import os
 import warnings
-from copy import deepcopy
 from typing import Any, Dict, List, Tuple
 
 import mmpose
@@ -123,7 +122,7 @@ class ValidatedFaceDataset:
             bbox_center=center,
             bbox_scale=scale,
             category_id=np.array(filled['category_id']),
-            raw_ann_info=deepcopy(ann),
+            raw_ann_info=ann,
         )
         if 'width' in image and 'height' in image:
             info['img_shape'] = (image['height'], image['width'])
