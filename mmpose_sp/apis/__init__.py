@@ -1,1 +1,10 @@
+"""Inference on pictures, folders, videos and cameras."""
+from .boxes import BoxMapping
+from .detectors import HaarFaceDetector, MMDetFaceDetector
+from .drawing import draw_result
+from .landmarker import FaceLandmarker
+from .results import FaceResult, ImageResult
 
+__all__ = [
+    'BoxMapping', 'FaceLandmarker', 'FaceResult', 'HaarFaceDetector', 'ImageResult', 'MMDetFaceDetector', 'draw_result'
+]

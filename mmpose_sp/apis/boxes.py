@@ -1,0 +1,66 @@
+"""Face boxes: checks of given ones, and from the box of a detector to the box that the model was trained on.
+
+Boxes are x1 y1 x2 y2 in image px. The models are trained on the tight box around the landmarks, which the pipeline of
+the config then squares and pads. Detectors draw other boxes: a cascade's square reaches from the forehead to the
+chin, well inside of the jaw.
+"""
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class BoxMapping(NamedTuple):
+    """Square landmark box of a detector's box, in units of the detector box's longer side s.
+
+    Attributes:
+        scale: Side of the landmark box / s.
+        down: How far its centre lies below the centre of the detector's box / s.
+    """
+    scale: float = 1.
+    down: float = 0.
+
+    def __call__(self, boxes: np.ndarray) -> np.ndarray:
+        """Map (N, 4) boxes; the identity leaves them as they are, not squared."""
+        boxes = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
+        if self == BoxMapping():
+            return boxes
+        side = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, keepdims=True)
+        centre = (boxes[:, :2] + boxes[:, 2:]) / 2 + side * np.array([0, self.down], dtype=np.float32)
+        half = side * self.scale / 2
+        return np.concatenate([centre - half, centre + half], axis=1).astype(np.float32)
+
+
+def check_boxes(boxes: Any, width: int, height: int, name: str = 'bboxes') -> np.ndarray:
+    """Check the boxes that were given for a picture.
+
+    Args:
+        boxes: (N, 4) x1 y1 x2 y2 or (N, 5) with a score, or one of them as (4,) or (5,); image px. They may reach out
+            of the picture (the crop is black there), but not lie outside of it.
+        width: Of the picture in px.
+        height: Of the picture in px.
+        name: Of the picture, for the messages.
+
+    Returns:
+        np.ndarray: (N, 5) float32, the score 1 where there was none.
+
+    Raises:
+        ValueError: Another shape, NaN or infinite, without area, or outside of the picture; names the box.
+    """
+    try:
+        array = np.asarray(boxes, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'{name}: boxes must be numbers x1, y1, x2, y2, got {boxes!r}') from error
+    array = array.reshape(-1, 4) if not array.size else np.atleast_2d(array)
+    if array.ndim != 2 or array.shape[1] not in (4, 5):
+        raise ValueError(f'{name}: boxes must be (N, 4) x1 y1 x2 y2 or (N, 5) with a score, got shape {array.shape}')
+    if array.shape[1] == 4:
+        array = np.concatenate([array, np.ones((len(array), 1), dtype=np.float32)], axis=1)
+    for index, (x1, y1, x2, y2, score) in enumerate(array.tolist()):
+        which = f'{name}: box {index} ({x1:g}, {y1:g}, {x2:g}, {y2:g})'
+        if not np.isfinite([x1, y1, x2, y2, score]).all():
+            raise ValueError(f'{which} with score {score:g} is not finite')
+        if x2 <= x1 or y2 <= y1:
+            raise ValueError(f'{which} has no area; boxes are x1 y1 x2 y2, not x y width height')
+        if x2 <= 0 or y2 <= 0 or x1 >= width or y1 >= height:
+            raise ValueError(f'{which} lies outside of the image of {width} x {height} px')
+    return array

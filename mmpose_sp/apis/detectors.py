@@ -1,0 +1,126 @@
+"""Face detectors: OpenCV's cascade, which needs no download, and any detector of mmdet.
+
+A detector takes a uint8 BGR picture and returns ``(boxes, scores)``: (N, 4) float32 landmark boxes x1 y1 x2 y2 in
+image px and (N,) scores in [0, 1], best first. Any function of that kind serves as well.
+"""
+from pathlib import Path
+from typing import Optional, Sequence, Tuple, Union
+
+import cv2
+import numpy as np
+from mmpose.evaluation.functional import nms
+
+from .boxes import BoxMapping
+
+Detections = Tuple[np.ndarray, np.ndarray]
+
+IOU = 0.3  # of two boxes that overlap more than this, the one with the better score stays
+
+#: Haar box -> landmark box: medians over the faces of the 300-W part's training list that the cascade finds (median
+#: absolute deviations: centre 0.05 across and 0.02 down, side 0.05, which is within the shifts and scales that the
+#: models are trained with). COFW's 29 landmarks leave the jaw out: measured on the 68 without the jaw but the chin.
+HAAR_MAPPINGS = {
+    '300w': BoxMapping(scale=0.873, down=0.142),
+    'wflw': BoxMapping(scale=0.873, down=0.142),  # the same outline, with more landmarks on it
+    'cofw': BoxMapping(scale=0.828, down=0.140),
+}
+
+
+def haar_mapping(dataset_name: str) -> BoxMapping:
+    """The mapping for the landmarks of a dataset; that of 300-W where they are others."""
+    return HAAR_MAPPINGS.get(dataset_name, HAAR_MAPPINGS['300w'])
+
+
+class HaarFaceDetector:
+    """Upright, frontal faces by OpenCV's packaged Haar cascade.
+
+    Args:
+        mapping: From the cascade's box to the landmark box, see :data:`HAAR_MAPPINGS`.
+        threshold: Least score of a face, see :meth:`__call__`.
+        neighbors: Overlapping hits that make a face; more of them find fewer faces and fewer false ones.
+        min_size: Side of the smallest face as a fraction of the picture's shorter side, but at least 20 px.
+        max_side: Larger pictures are searched at this size (px of the longer side).
+    """
+    CASCADE = 'haarcascade_frontalface_default.xml'
+    MIN_PIXELS = 20  # the cascade is trained on 24 x 24 px
+
+    def __init__(self,
+                 mapping: BoxMapping = BoxMapping(),  # noqa: B008
+                 threshold: float = 0.5,
+                 neighbors: int = 3,
+                 min_size: float = 0.05,
+                 max_side: int = 1024) -> None:
+        self.mapping = mapping
+        self.threshold = threshold
+        self.neighbors = neighbors
+        self.min_size = min_size
+        self.max_side = max_side
+        self._cascade = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / self.CASCADE))
+        if self._cascade.empty():
+            raise FileNotFoundError(f'OpenCV at {cv2.__file__} comes without {self.CASCADE}; '
+                                    'pip install opencv-python-headless has it')
+
+    def __call__(self, image: np.ndarray) -> Detections:
+        """Find the faces; the score is 1 - exp(-w / 2) of the weight w that the last stage of the cascade gives."""
+        scale = min(1., self.max_side / max(image.shape[:2]))
+        gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+        if scale < 1:
+            gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        side = max(self.MIN_PIXELS, round(self.min_size * min(gray.shape)))
+        if min(gray.shape) < side:
+            return np.zeros((0, 4), dtype=np.float32), np.zeros(0, dtype=np.float32)
+        found, _, weights = self._cascade.detectMultiScale3(
+            cv2.equalizeHist(gray), 1.1, self.neighbors, minSize=(side, side), outputRejectLevels=True)
+        found = np.asarray(found, dtype=np.float32).reshape(-1, 4)
+        # x y w h of whole pixels of the smaller picture -> their outline in the picture, pixel centres at the integers
+        ratio = np.array([image.shape[1] / gray.shape[1], image.shape[0] / gray.shape[0]] * 2, dtype=np.float32)
+        boxes = np.concatenate([found[:, :2], found[:, :2] + found[:, 2:]], axis=1) * ratio - 0.5
+        scores = 1 - np.exp(-np.maximum(np.asarray(weights, dtype=np.float32).reshape(-1), 0) / 2)
+        return _faces(boxes, scores, self.threshold, IOU, self.mapping)
+
+
+class MMDetFaceDetector:
+    """A detector of mmdet.
+
+    Args:
+        config: Config file, or a name that mmdet knows (whose weights it would download).
+        weights: Checkpoint.
+        device: 'cpu', 'cuda:0', ...
+        categories: Labels that are faces.
+        threshold: Least score of a face.
+        iou: Of two boxes that overlap more than this, the one with the better score stays.
+        mapping: From the detector's box to the landmark box; the identity suits detectors that are trained on boxes
+            around the landmarks, such as mmpose's yolox-s_8xb8-300e_coco-face.
+    """
+
+    def __init__(self,
+                 config: Union[str, Path],
+                 weights: Optional[Union[str, Path]] = None,
+                 device: str = 'cpu',
+                 categories: Sequence[int] = (0, ),
+                 threshold: float = 0.3,
+                 iou: float = IOU,
+                 mapping: BoxMapping = BoxMapping()) -> None:  # noqa: B008
+        from mmdet.apis import DetInferencer
+        self._detector = DetInferencer(model=str(config), weights=None if weights is None else str(weights),
+                                       device=device, scope='mmdet', show_progress=False)
+        self.categories = tuple(categories)
+        self.threshold = threshold
+        self.iou = iou
+        self.mapping = mapping
+
+    def __call__(self, image: np.ndarray) -> Detections:
+        """Find the faces."""
+        instances = self._detector(image, return_datasamples=True)['predictions'][0].pred_instances.cpu().numpy()
+        boxes, scores = instances.bboxes, instances.scores
+        wanted = np.isin(instances.labels, self.categories) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        return _faces(boxes[wanted], scores[wanted], self.threshold, self.iou, self.mapping)
+
+
+def _faces(boxes: np.ndarray, scores: np.ndarray, threshold: float, iou: float, mapping: BoxMapping) -> Detections:
+    """Drop unsure and doubled boxes, map the rest to landmark boxes, best first."""
+    sure = scores >= threshold
+    boxes, scores = boxes[sure], scores[sure]
+    # the order of nms is that of the scores
+    kept = np.array(nms(np.concatenate([boxes, scores[:, None]], axis=1), iou), dtype=int)
+    return mapping(boxes[kept]), scores[kept].astype(np.float32)

@@ -1,0 +1,79 @@
+"""Reading pictures of any kind as uint8 BGR."""
+from pathlib import Path
+from typing import Union
+
+import cv2
+import numpy as np
+from PIL import Image
+
+#: Suffixes of the files that a folder is searched for.
+IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.pgm', '.tif', '.tiff', '.webp')
+
+
+def read_image(path: Union[str, Path]) -> np.ndarray:
+    """Read a picture upright (EXIF orientation applied), without its alpha channel, 16 bit reduced to 8.
+
+    Returns:
+        np.ndarray: uint8 BGR (H, W, 3).
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: Empty, truncated, or not a picture.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'{path}: no such image file')
+    data = np.fromfile(path, dtype=np.uint8)  # OpenCV cannot open every path that the system can
+    if not data.size:
+        raise ValueError(f'{path}: the file is empty')
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    except cv2.error as error:  # such as more pixels than OpenCV's limit
+        raise ValueError(f'{path}: cannot be decoded: {error.err}') from error
+    if image is None:
+        raise ValueError(f'{path}: cannot be decoded as an image (damaged, or of another format?)')
+    _check_complete(path)
+    return image
+
+
+def as_bgr(image: np.ndarray) -> np.ndarray:
+    """Bring an array to uint8 BGR (H, W, 3), as :func:`read_image` does with the same picture in a file.
+
+    Args:
+        image: uint8 or uint16 in shape (H, W), (H, W, 1) gray, (H, W, 3) BGR or (H, W, 4) BGRA. 16 bit values are
+            divided by 256.
+
+    Raises:
+        TypeError: Not an array, or of another dtype.
+        ValueError: Another shape, or without pixels.
+    """
+    if not isinstance(image, np.ndarray):
+        raise TypeError(f'an image must be a NumPy array (H, W, 3) in BGR order, got {type(image).__name__}')
+    if image.dtype == np.uint16:
+        image = (image >> 8).astype(np.uint8)
+    if image.dtype != np.uint8:
+        raise TypeError(f'an image array must be uint8 or uint16, got {image.dtype}; scale it to 0..255 and use '
+                        'image.astype(np.uint8)')
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[..., 0]
+    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (3, 4)):
+        raise ValueError(f'an image must have the shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), got {image.shape}')
+    if not image.size:
+        raise ValueError(f'the image has no pixels: its shape is {image.shape}')
+    if image.ndim == 2:
+        return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+    return np.ascontiguousarray(image[..., :3])
+
+
+def _check_complete(path: Path) -> None:
+    """OpenCV fills the missing rows of a truncated JPEG with gray and says nothing; Pillow refuses the file."""
+    try:
+        with Image.open(path) as image:
+            if image.format == 'JPEG':
+                image.draft('L', (1, 1))  # an eighth of the size, luminance alone: a fraction of the time
+                image.load()
+    except OSError as error:
+        if 'truncated' in str(error):
+            raise ValueError(f'{path}: the file is truncated; copy it again') from error
+    except Image.DecompressionBombError:
+        pass  # OpenCV has read it

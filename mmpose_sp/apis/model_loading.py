@@ -1,0 +1,103 @@
+"""From a config and a checkpoint to a model that is ready to predict."""
+import pickle
+from pathlib import Path
+from typing import Any, Dict, Optional, Union
+
+import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.fileio import get_local_path
+from mmpose.apis import init_model
+
+from mmpose_sp.utils.checkpoint import checkpoint_landmarks, compare_checkpoint
+
+
+def choose_device(device: str = 'auto') -> str:
+    """The device itself, or for 'auto' the best one of this machine.
+
+    Raises:
+        ValueError: A device that this machine does not have, or no device at all.
+    """
+    if device == 'auto':
+        return get_device()
+    try:
+        kind = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"device {device!r} is none that torch knows; try 'auto', 'cpu' or 'cuda:0'") from error
+    if kind.type == 'cuda' and (kind.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"device {device!r}: torch {torch.__version__} sees {torch.cuda.device_count()} GPUs; use "
+                         "'auto' or 'cpu'")
+    return device
+
+
+def load_config(config: Union[str, Path, Config], cfg_options: Optional[dict] = None) -> Config:
+    """Read a config (a given one is copied), change it by ``cfg_options``, and drop what only training needs.
+
+    Raises:
+        FileNotFoundError: No such file.
+        TypeError: Neither a file name nor a Config.
+    """
+    if isinstance(config, (str, Path)):
+        if not Path(config).is_file():
+            raise FileNotFoundError(f'{config}: no such config file')
+        config = Config.fromfile(config)
+    elif isinstance(config, Config):
+        config = config.copy()
+    else:
+        raise TypeError(f'config must be a file name or a Config, got {type(config).__name__}')
+    config.merge_from_dict(cfg_options or {})
+    config.model.backbone.pop('init_cfg', None)  # the checkpoint has it all; no download
+    return config
+
+
+def load_checkpoint_safely(checkpoint: Union[str, Path]) -> Dict[str, Any]:
+    """Read a checkpoint (a file or a URL) that may hold tensors and plain data, nothing that runs.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: Damaged, not a checkpoint, or with objects that are not allowed.
+    """
+    checkpoint = str(checkpoint)
+    if '://' not in checkpoint and not Path(checkpoint).is_file():
+        raise FileNotFoundError(f'{checkpoint}: no such checkpoint file')
+    with get_local_path(checkpoint) as path:
+        try:
+            loaded = torch.load(path, map_location='cpu', weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+            reason = str(error).strip().split('\n')[0]
+            raise ValueError(f'{checkpoint}: not a checkpoint that can be read safely (damaged, of another program, or '
+                             f'holding objects beside tensors): {reason}') from error
+    if not isinstance(loaded, dict):
+        raise ValueError(f'{checkpoint}: not a checkpoint: it holds a {type(loaded).__name__} instead of a dict')
+    return loaded
+
+
+def load_model(config: Config, checkpoint: Union[str, Path, None], device: str) -> torch.nn.Module:
+    """Build the model of a config and load all of its parameters.
+
+    Args:
+        config: See :func:`load_config`.
+        checkpoint: File or URL. None leaves random weights, for tests.
+        device: See :func:`choose_device`.
+
+    Returns:
+        nn.Module: In eval mode on the device, with ``cfg`` and ``dataset_meta`` as mmpose's ``init_model`` sets them.
+
+    Raises:
+        ValueError: The checkpoint lacks parameters or has them in another shape, such as for other landmarks.
+    """
+    model = init_model(config, None, device='cpu')
+    if checkpoint is not None:
+        loaded = load_checkpoint_safely(checkpoint)
+        problems = compare_checkpoint(model, loaded)
+        if problems:
+            origin = checkpoint_landmarks(loaded)
+            raise ValueError(f'{checkpoint} does not fit the model of this config:\n  ' + '\n  '.join(problems)
+                             + (f'\nIt was trained on {origin}.' if origin else '')
+                             + '\nUse the config that it was trained with, or give the checkpoint of this config.')
+        state = loaded.get('state_dict', loaded)
+        prefix = 'module.'
+        model.load_state_dict(
+            {key[len(prefix):] if key.startswith(prefix) else key: value for key, value in state.items()}, strict=False)
+        model.dataset_meta = loaded.get('meta', {}).get('dataset_meta') or model.dataset_meta
+    return model.to(device).eval()

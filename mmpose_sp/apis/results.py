@@ -1,0 +1,68 @@
+"""What inference returns: one :class:`ImageResult` per picture with one :class:`FaceResult` per face."""
+from dataclasses import dataclass, field
+from typing import List, Optional, Tuple
+
+import numpy as np
+from mmengine.structures import InstanceData
+from mmpose.structures import split_instances
+
+
+@dataclass
+class FaceResult:
+    """The landmarks of one face. Coordinates are image px, the centre of the first pixel at (0, 0).
+
+    Attributes:
+        landmarks (np.ndarray): (K, 2) float32.
+        confidence (np.ndarray): (K,) float32 in [0, 1], the posterior mass around the peak of the scores.
+        covariance (np.ndarray): (K, 2, 2) float32 px^2, of the posterior softmax(F / eps) over the pixels of the map.
+        box (np.ndarray): (4,) float32 x1 y1 x2 y2, the face box that was cropped, before the padding of the config.
+        box_score (float): Of the detector; 1 for boxes that were given.
+        score_maps (np.ndarray, optional): (K, h, w) float32 scores F, where they were asked for.
+        heatmap_to_image (np.ndarray): (2, 3) affine map from heatmap px to image px.
+    """
+    landmarks: np.ndarray
+    confidence: np.ndarray
+    covariance: np.ndarray
+    box: np.ndarray
+    box_score: float
+    heatmap_to_image: np.ndarray
+    score_maps: Optional[np.ndarray] = None
+
+
+@dataclass
+class ImageResult:
+    """The faces of one picture. No face found is an empty list, an unreadable picture has an ``error``.
+
+    Attributes:
+        name (str): Path of the file, 'array <i>' for an array, '<video> #<frame>' for a frame.
+        faces (list[FaceResult]): In the order of the boxes that were given; detected ones by score.
+        size (tuple): (width, height) px, after the EXIF orientation was applied; (0, 0) with an error.
+        frame (int, optional): Index of the frame in a video.
+        error (str, optional): Why there is no result.
+        image (np.ndarray, optional): uint8 BGR picture, where it was asked for (``keep_image``).
+    """
+    name: str
+    faces: List[FaceResult] = field(default_factory=list)
+    size: Tuple[int, int] = (0, 0)
+    frame: Optional[int] = None
+    error: Optional[str] = None
+    image: Optional[np.ndarray] = field(default=None, repr=False)
+
+    def to_instances(self) -> List[dict]:
+        """The faces as mmpose writes predictions (``split_instances``), in plain Python numbers.
+
+        Returns:
+            list[dict]: ``keypoints`` (K, 2), ``keypoint_scores`` (K,), ``bbox`` (one box x1 y1 x2 y2 in a list, as
+            mmpose has it), ``bbox_score``; and ``keypoint_covariances`` (K, 2, 2) px^2, which mmpose does not have.
+        """
+        if not self.faces:
+            return []
+        instances = split_instances(InstanceData(
+            keypoints=np.stack([face.landmarks for face in self.faces]),
+            keypoint_scores=np.stack([face.confidence for face in self.faces]),
+            bboxes=np.stack([face.box for face in self.faces]),
+            bbox_scores=np.array([face.box_score for face in self.faces])))
+        for instance, face in zip(instances, self.faces):
+            instance.update(bbox=list(instance['bbox']), bbox_score=float(instance['bbox_score']),
+                            keypoint_covariances=face.covariance.tolist())
+        return instances

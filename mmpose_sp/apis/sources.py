@@ -1,0 +1,143 @@
+"""What can be looked at: pictures, folders, patterns, arrays, videos and cameras, all as a stream of frames."""
+import glob
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Iterator, List, Optional, Union
+
+import cv2
+import numpy as np
+
+from .images import IMAGE_SUFFIXES, as_bgr, read_image
+
+VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm', '.wmv')
+_WEBCAM = re.compile(r'webcam(?::(\d+))?$')
+
+
+@dataclass
+class Frame:
+    """One picture before it is read: ``read()`` gives uint8 BGR (H, W, 3) or raises what is wrong with it."""
+    name: str
+    read: Callable[[], np.ndarray]
+    index: Optional[int] = None
+
+
+@dataclass
+class Source:
+    """A stream of frames.
+
+    Attributes:
+        frames: The frames in order; an endless iterator for a camera.
+        kind: 'image', 'images' (a folder, a pattern or a list) or 'video' (a file or a camera).
+        length: Number of frames, where it is known. A video's is what its header says.
+        live: Whether the frames come from a camera, so that waiting for a full batch would delay them.
+        fps: Frames per second of a video.
+    """
+    frames: Iterator[Frame]
+    kind: str
+    length: Optional[int] = None
+    live: bool = False
+    fps: float = 0.
+    tolerant: bool = False  # whether a bad picture among many is to be reported instead of raised
+
+
+def open_source(inputs: Any) -> Source:
+    """Open what a user names.
+
+    Args:
+        inputs: Path of a picture or a video, a folder (its pictures, sorted by name, without sub-folders), a glob
+            pattern, an array, a sequence of these (no videos), or a camera: its index or ``'webcam:<index>'``.
+
+    Raises:
+        FileNotFoundError: Nothing there, or no picture in the folder.
+        ValueError: A video or a camera that cannot be opened, or an empty sequence.
+        TypeError: Something else.
+    """
+    if isinstance(inputs, (bool, np.bool_)):
+        raise TypeError('inputs must be paths or arrays, or the index of a camera; got a bool')
+    if isinstance(inputs, (int, np.integer)):
+        return _open_video(int(inputs))
+    if isinstance(inputs, (str, Path)):
+        webcam = _WEBCAM.match(str(inputs).lower())
+        if webcam:
+            return _open_video(int(webcam.group(1) or 0))
+        if Path(inputs).suffix.lower() in VIDEO_SUFFIXES and not _is_pattern(inputs):
+            return _open_video(str(inputs))
+    items = _expand(inputs)
+    if not items:
+        raise ValueError('inputs is empty: nothing to look at')
+    many = isinstance(inputs, (list, tuple)) or _is_pattern(inputs) or _is_folder(inputs)
+    tolerant = _is_pattern(inputs) or _is_folder(inputs)
+    return Source(iter(_frames(items)), 'images' if many else 'image', len(items), tolerant=tolerant)
+
+
+def _expand(item: Any) -> List[Union[Path, np.ndarray]]:
+    if isinstance(item, np.ndarray):
+        return [item]
+    if isinstance(item, (list, tuple)):
+        return [leaf for child in item for leaf in _expand(child)]
+    if not isinstance(item, (str, Path)):
+        raise TypeError(f'inputs must be paths, arrays or the index of a camera, got {type(item).__name__}')
+    if _is_folder(item):
+        found = [path for path in Path(item).iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+        if not found:
+            raise FileNotFoundError(f'{item}: no picture in this folder; looked for {", ".join(IMAGE_SUFFIXES)} '
+                                    '(sub-folders are searched by a pattern such as "folder/**/*.jpg")')
+        return sorted(found)
+    if _is_pattern(item):
+        found = [Path(path) for path in glob.glob(str(item), recursive=True) if Path(path).is_file()]
+        if not found:
+            raise FileNotFoundError(f'{item}: no file matches this pattern')
+        return sorted(found)
+    if Path(item).suffix.lower() in VIDEO_SUFFIXES:
+        raise ValueError(f'{item}: a video has to be the only input')
+    return [Path(item)]
+
+
+def _is_folder(item: Any) -> bool:
+    return isinstance(item, (str, Path)) and Path(item).is_dir()
+
+
+def _is_pattern(item: Any) -> bool:
+    return isinstance(item, (str, Path)) and glob.has_magic(str(item)) and not Path(item).exists()
+
+
+def _frames(items: List[Union[Path, np.ndarray]]) -> Iterator[Frame]:
+    for index, item in enumerate(items):
+        if isinstance(item, np.ndarray):
+            yield Frame(f'array {index}', lambda item=item: as_bgr(item))
+        else:
+            yield Frame(str(item), lambda item=item: read_image(item))
+
+
+def _open_video(target: Union[int, str]) -> Source:
+    live = isinstance(target, int)
+    if not live and not Path(target).is_file():
+        raise FileNotFoundError(f'{target}: no such video file')
+    capture = cv2.VideoCapture(target)
+    if not capture.isOpened():
+        capture.release()
+        if live:
+            raise ValueError(f'camera {target} cannot be opened: is one connected, and is it free? '
+                             'A video file works as well')
+        raise ValueError(f'{target}: cannot be opened as a video (damaged, or a codec that OpenCV lacks?)')
+    count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    fps = capture.get(cv2.CAP_PROP_FPS)
+    name = f'webcam:{target}' if live else target
+    return Source(_video_frames(capture, name), 'video', count if count > 0 and not live else None, live,
+                  fps if fps and np.isfinite(fps) else 0.)
+
+
+def _video_frames(capture: cv2.VideoCapture, name: str) -> Iterator[Frame]:
+    try:
+        index = 0
+        while True:
+            read, image = capture.read()
+            if not read:
+                break
+            yield Frame(f'{name} #{index}', lambda image=image: as_bgr(image), index)
+            index += 1
+    finally:
+        capture.release()
+    if not index:
+        raise ValueError(f'{name}: not one frame can be read')

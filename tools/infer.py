@@ -1,0 +1,182 @@
+"""Face landmarks of a picture, a folder, a pattern or a video.
+
+    python tools/infer.py INPUT CONFIG CHECKPOINT --out-dir out/
+
+Pictures go to OUT_DIR/visualizations and one JSON file for each to OUT_DIR/predictions, in mmpose's format (a list of
+faces with keypoints, keypoint_scores, bbox, bbox_score; also keypoint_covariances in px^2). --json FILE puts all into
+one file: the list of faces for a picture, [{image, instances}] for several, [{frame_id, instances}] for a video.
+Pictures that cannot be used are listed at the end, and the exit status is then 1.
+"""
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from mmengine.config import DictAction
+
+from mmpose_sp.apis import FaceLandmarker, ImageResult, draw_result
+from mmpose_sp.apis.drawing import LAYERS
+from mmpose_sp.apis.sources import Source, open_source
+from mmpose_sp.apis.video import VideoWriter
+from mmpose_sp.utils.atomic import atomic_path
+from mmpose_sp.visualization.sheets import write_image
+
+
+def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('input', help='picture, folder, "glob pattern", or video')
+    parser.add_argument('config', help='config of the model')
+    parser.add_argument('checkpoint', help='its weights')
+    boxes = parser.add_mutually_exclusive_group()
+    boxes.add_argument('--bboxes', nargs='+', metavar='X1,Y1,X2,Y2',
+                       help='face boxes of the picture or of every frame, px: tight around the landmarks')
+    boxes.add_argument('--bbox-file', metavar='JSON', help='{"path or file name": [[x1, y1, x2, y2], ...], ...}')
+    boxes.add_argument('--whole-image', action='store_true', help='every picture is one face, without detection')
+    boxes.add_argument('--detector', default='haar', metavar='CONFIG',
+                       help="config of an mmdet detector (default: OpenCV's cascade for upright frontal faces)")
+    parser.add_argument('--detector-weights', metavar='FILE', help='checkpoint of the mmdet detector')
+    parser.add_argument('--out-dir', metavar='DIR', help='folder for pictures and predictions')
+    parser.add_argument('--json', metavar='FILE', help='one file for all predictions')
+    parser.add_argument('--draw', nargs='+', choices=LAYERS, default=['boundaries', 'confidence'],
+                        help='what the pictures show (default: boundaries confidence)')
+    parser.add_argument('--device', default='auto', help='auto, cpu, cuda:0, ...')
+    parser.add_argument('--batch-size', type=int, default=32, help='faces at once (default: 32)')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='changes of the config, as key=value')
+    args = parser.parse_args(argv)
+    if args.detector_weights and args.detector == 'haar':
+        parser.error('--detector-weights needs --detector CONFIG')
+    return args
+
+
+def read_boxes(args: argparse.Namespace) -> Any:
+    """The boxes of the command line: a list, a mapping, or None.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: Not four numbers, or not a JSON object.
+    """
+    if args.bboxes:
+        try:
+            boxes = [[float(value) for value in box.split(',')] for box in args.bboxes]
+        except ValueError as error:
+            raise ValueError(f'--bboxes: {error}; write each box as X1,Y1,X2,Y2') from error
+        wrong = [text for text, box in zip(args.bboxes, boxes) if len(box) != 4]
+        if wrong:
+            raise ValueError(f'--bboxes: {wrong[0]!r} is not a box X1,Y1,X2,Y2')
+        return boxes
+    if args.bbox_file:
+        try:
+            boxes = json.loads(Path(args.bbox_file).read_text(encoding='utf-8'))
+        except ValueError as error:
+            raise ValueError(f'{args.bbox_file}: not JSON: {error}') from error
+        if not isinstance(boxes, dict):
+            raise ValueError(f'{args.bbox_file}: must be an object {{"file name": [[x1, y1, x2, y2], ...], ...}}, '
+                             f'not a {type(boxes).__name__}')
+        return boxes
+    return None
+
+
+class Output:
+    """Writes the results of a run to ``out_dir`` and collects them for ``--json``."""
+
+    def __init__(self, args: argparse.Namespace, source: Source, boundaries: tuple) -> None:
+        self.kind = source.kind
+        self.layers = args.draw
+        self.boundaries = boundaries
+        self.json_file = args.json
+        self.pictures = Path(args.out_dir, 'visualizations') if args.out_dir else None
+        self.predictions = Path(args.out_dir, 'predictions') if args.out_dir else None
+        self.records: List[dict] = []
+        self._names: Dict[str, int] = {}
+        self.video: Optional[VideoWriter] = None
+        if self.kind == 'video' and self.pictures:
+            self.video = VideoWriter(self.pictures / f'{Path(args.input).stem}.mp4', source.fps)
+
+    def add(self, result: ImageResult) -> None:
+        """Draw and write one picture or frame."""
+        instances = result.to_instances()
+        if self.kind == 'video':
+            self.records.append({'frame_id': result.frame, 'instances': instances})
+        else:
+            error = {'error': result.error} if result.error else {}
+            self.records.append({'image': result.name, 'instances': instances, **error})
+        if self.pictures is None or result.error:
+            return
+        drawn = draw_result(result.image, result, self.layers, self.boundaries)
+        if self.video:
+            self.video.write(drawn)
+            return
+        name = self._unique(Path(result.name).stem)
+        suffix = '.jpg' if Path(result.name).suffix.lower() in ('.jpg', '.jpeg') else '.png'
+        write_image(str(self.pictures / f'{name}{suffix}'), drawn)
+        write_json(self.predictions / f'{name}.json', instances)
+
+    def close(self, stem: str) -> None:
+        """Finish the video and write what belongs to the whole run."""
+        if self.video:
+            self.video.close()
+            write_json(self.predictions / f'{stem}.json', self.records)
+        if self.json_file:
+            one = self.kind == 'image'
+            write_json(Path(self.json_file), self.records[0]['instances'] if one else self.records)
+
+    def _unique(self, stem: str) -> str:
+        """Files of one name from several folders must not replace each other."""
+        count = self._names[stem] = self._names.get(stem, 0) + 1
+        return stem if count == 1 else self._unique(f'{stem}_{count}')
+
+
+def write_json(path: Path, data: Any) -> None:
+    with atomic_path(str(path)) as temporary, open(temporary, 'w', encoding='utf-8') as file:
+        json.dump(data, file)
+
+
+def report(result: ImageResult) -> str:
+    """One line about a picture."""
+    if result.error:
+        return f'{result.name}: failed'
+    if not result.faces:
+        return f'{result.name}: no face found'
+    mean = sum(float(face.confidence.mean()) for face in result.faces) / len(result.faces)
+    return f'{result.name}: {len(result.faces)} faces, mean confidence {mean:.2f}'
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run the command; returns its exit status."""
+    args = parse_args(argv)
+    try:
+        boxes = read_boxes(args)
+        source = open_source(args.input)
+        if args.bboxes and source.kind == 'images':
+            raise ValueError('--bboxes are those of one picture; give a folder its boxes by --bbox-file')
+        landmarker = FaceLandmarker(args.config, args.checkpoint, args.device, args.detector, args.detector_weights,
+                                    args.batch_size, args.cfg_options)
+    except (OSError, ValueError, TypeError) as error:
+        print(f'infer.py: error: {error}', file=sys.stderr)
+        return 2
+
+    output = Output(args, source, landmarker.boundaries)
+    total = faces = 0
+    failed: List[str] = []
+    for result in landmarker.iterate(source, bboxes=boxes, whole_image=args.whole_image, errors='record',
+                                     keep_image=bool(args.out_dir)):
+        output.add(result)
+        if source.kind != 'video' and not (args.out_dir or args.json):
+            print(report(result))
+        total += 1
+        faces += len(result.faces)
+        if result.error:
+            failed.append(result.error if result.name in result.error else f'{result.name}: {result.error}')
+    if source.kind == 'image' and failed:
+        output.json_file = None  # no result is not "no face"
+    output.close(Path(args.input).stem)
+
+    print(f'{total} {"frames" if source.kind == "video" else "pictures"}, {faces} faces, {len(failed)} failed')
+    for message in failed:
+        print(f'failed: {message}', file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
