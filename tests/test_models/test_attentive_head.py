@@ -16,7 +16,7 @@ from estimator_helpers import (
 from mmpose.registry import MODELS
 from torch import nn
 
-from mmpose_sp.models.heads.attentive_hourglass_head import gaussian_maps
+from mmpose_sp.models.heads.attentive_hourglass_head import gaussian_maps, log_posterior
 
 MAP = 16
 EDGE_MAPS = torch.rand(2, MAP, MAP, generator=torch.Generator().manual_seed(1))
@@ -172,3 +172,18 @@ def test_missing_edge_maps_name_the_fix():
 def test_edge_maps_of_another_scheme_name_the_fix():
     with pytest.raises(ValueError, match='boundaries'):
         build().loss(images(2), data_samples(2, edge_heatmaps=EDGE_MAPS[:1]))
+
+
+def test_posterior_of_heatmaps_is_the_heatmap_over_its_sum():
+    heat = torch.rand(2, 3, 4, 5, generator=torch.Generator().manual_seed(0)).sub(0.5).relu()
+    posterior = log_posterior(heat).flatten(2).softmax(-1).view_as(heat)
+    torch.testing.assert_close(posterior, heat / heat.sum((2, 3), keepdim=True))
+
+
+def test_posterior_of_empty_heatmaps_is_uniform():
+    # A single pixel of 4e-7: the remaining 6e-7 are spread over the map of 10 pixels.
+    heat = torch.zeros(1, 2, 2, 5)
+    heat[0, 1, 0, 0] = 4e-7
+    posterior = log_posterior(heat).flatten(2).softmax(-1)[0]
+    torch.testing.assert_close(posterior[0], torch.full((10,), 0.1))
+    torch.testing.assert_close(posterior[1], torch.tensor([0.46] + [0.06] * 9))

@@ -17,10 +17,13 @@ def coordinate_channels(height: int, width: int, like: Tensor) -> Tensor:
     Returns:
         (1, 3, height, width) of the dtype and on the device of ``like``.
     """
-    rows = torch.linspace(-1, 1, height, dtype=like.dtype, device=like.device)
-    cols = torch.linspace(-1, 1, width, dtype=like.dtype, device=like.device)
-    rows = rows.view(1, 1, height, 1).expand(1, 1, height, width)
-    cols = cols.view(1, 1, 1, width).expand(1, 1, height, width)
+
+    def ramp(size: int) -> Tensor:
+        steps = torch.arange(size, dtype=like.dtype, device=like.device)
+        return steps / (size - 1) * 2 - 1
+
+    rows = ramp(height).view(1, 1, height, 1).expand(1, 1, height, width)
+    cols = ramp(width).view(1, 1, 1, width).expand(1, 1, height, width)
     radius = (rows.square() + cols.square()).sqrt() / 2**0.5
     return torch.cat([rows, cols, radius], dim=1)
 

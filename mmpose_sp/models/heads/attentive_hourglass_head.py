@@ -10,6 +10,24 @@ from torch import Tensor
 from .score_maps import ScoreMapMixin
 
 
+def log_posterior(heatmaps: Tensor) -> Tensor:
+    """Scores whose softmax is the non-negative heatmap divided by its sum.
+
+    A map whose sum is below 1e-6 is filled up to it evenly, so that its expectation tends to the
+    centre and not to noise. ADNet and STAR divide by no less than 1e-6, which is the same.
+
+    Args:
+        heatmaps: (B, K, h, w), not negative.
+
+    Returns:
+        (B, K, h, w), float32 or float64.
+    """
+    heat = heatmaps if heatmaps.dtype == torch.float64 else heatmaps.float()
+    lacking = (1e-6 - heat.sum(dim=(-2, -1), keepdim=True)).clamp(min=0)
+    heat = heat + lacking / (heat.shape[-2] * heat.shape[-1])
+    return heat.clamp(min=1e-20).log()
+
+
 def gaussian_maps(labels: Tensor, height: int, width: int, sigma: float) -> Tensor:
     """Maps with an isotropic Gaussian of peak 1 at each label.
 
@@ -47,6 +65,9 @@ class AttentiveHourglassHead(ScoreMapMixin, BaseHead):
         point_sigma (float): Standard deviation of the Gaussian point targets in heatmap px. The
             default is what ADNet's and STAR's targets (1.5 input px, then reduced to a quarter)
             measure on the map.
+        log_heatmaps (bool): The backbone gives non-negative heatmaps (``score_norm=
+            'instance_relu'``). Their logarithms are the scores, so that the posterior
+            softmax(scores) is the heatmap divided by its sum, as ADNet and STAR have it.
         decoder (dict, optional): A codec, e.g. ``ImageAwareLabelSmoothing``. Without one the
             head trains, but does not predict.
         init_cfg (dict, optional): See :class:`mmengine.model.BaseModule`.
@@ -58,6 +79,7 @@ class AttentiveHourglassHead(ScoreMapMixin, BaseHead):
                  edge_loss: OptConfigType = dict(type='AWingLoss'),  # noqa: B006, C408
                  stack_weights: Optional[Sequence[float]] = None,
                  point_sigma: float = 0.4,
+                 log_heatmaps: bool = False,
                  decoder: OptConfigType = None,
                  init_cfg: OptConfigType = None):
         super().__init__(init_cfg)
@@ -66,11 +88,15 @@ class AttentiveHourglassHead(ScoreMapMixin, BaseHead):
         self.edge_loss = MODELS.build(edge_loss) if edge_loss else None
         self.stack_weights = stack_weights
         self.point_sigma = point_sigma
+        self.log_heatmaps = log_heatmaps
         self.decoder = KEYPOINT_CODECS.build(decoder) if decoder else None
 
     def forward(self, feats: Sequence[Tuple[Tensor, ...]]) -> Tensor:
         """Scores (B, K, h, w) of the last stack."""
-        return feats[-1][0]
+        return self._scores(feats[-1])
+
+    def _scores(self, stack: Tuple[Tensor, ...]) -> Tensor:
+        return log_posterior(stack[0]) if self.log_heatmaps else stack[0]
 
     def loss(self,
              feats: Sequence[Tuple[Tensor, ...]],
@@ -93,7 +119,7 @@ class AttentiveHourglassHead(ScoreMapMixin, BaseHead):
         labels, weights, covariances = self.gather_labels(batch_data_samples, scores.device)
 
         losses = {'loss_kpt': sum(
-            w * self.loss_module(stack[0], labels, weights, covariances)
+            w * self.loss_module(self._scores(stack), labels, weights, covariances)
             for w, stack in zip(stack_weights, feats))}
         if len(feats[-1]) > 1:
             if self.point_loss is not None:
