@@ -1,16 +1,13 @@
 #!/usr/bin/env bash
 # Test on several GPUs, or on several processes of a machine without GPUs.
 #   tools/dist_test.sh CONFIG CHECKPOINT GPUS [arguments of tools/test.py]
-# Several machines: the same command on each, with NNODES, NODE_RANK (0, 1, ...), MASTER_ADDR and PORT set.
+# PYTHON may name the interpreter. Several machines: the same command on each, with NNODES, NODE_RANK (0, 1, ...), MASTER_ADDR and PORT set.
 if [ $# -lt 3 ]; then
     sed -n '2,4s/^# //p' "$0" >&2
     exit 2
 fi
 ROOT="$(cd "$(dirname "$0")/.." && pwd)"
-if [ -z "$PYTHON" ]; then
-    PYTHON=python
-    [ -x "$ROOT/.venv/bin/python" ] && [ -z "$VIRTUAL_ENV$CONDA_PREFIX" ] && PYTHON="$ROOT/.venv/bin/python"
-fi
+PYTHON="${PYTHON:-$(command -v "$ROOT/.venv/bin/python" || echo python)}"
 
 PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}" OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" \
 exec "$PYTHON" -m torch.distributed.run \

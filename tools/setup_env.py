@@ -19,6 +19,7 @@ import sys
 import sysconfig
 import tarfile
 import tempfile
+import threading
 import time
 import zipfile
 from pathlib import Path
@@ -63,7 +64,7 @@ def works(*command):
 
 @contextlib.contextmanager
 def locked(folder, waiting):
-    """Hold ``folder`` for this process alone; say ``waiting`` if another has it."""
+    """Hold ``folder`` for this process and those it passes the yielded handle to; say ``waiting`` if it is taken."""
     handle = os.open(str(folder), os.O_RDONLY)
     try:
         try:
@@ -71,7 +72,7 @@ def locked(folder, waiting):
         except BlockingIOError:
             say(waiting)
             fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        yield handle
     finally:
         os.close(handle)
 
@@ -170,12 +171,14 @@ def mmcv_wheel():
     if wheel:
         return wheel
     build.mkdir(parents=True, exist_ok=True)
-    with locked(build, 'another set-up is compiling mmcv: waiting for its wheel'):
+    with locked(build, 'another set-up is compiling mmcv: waiting for its wheel') as lock:
         wheel = whole_wheel(folder)
         if wheel is None:
-            compile_mmcv(build)
+            made = whole_wheel(build / 'wheel')  # left by a set-up that was killed and its build was not
+            if made is None:
+                compile_mmcv(build, lock)
+                made = whole_wheel(build / 'wheel')
             folder.mkdir(parents=True, exist_ok=True)
-            (made,) = (build / 'wheel').glob('mmcv-*.whl')
             wheel = folder / made.name
             os.replace(str(made), str(wheel))
             say(f'kept {wheel}')
@@ -213,8 +216,11 @@ def build_jobs():
     return max(1, min(os.cpu_count() or 1, int(memory // 2)))
 
 
-def compile_mmcv(build):
-    """Compile mmcv with its operators into ``build/wheel``; object files outlive an interruption."""
+def compile_mmcv(build, lock):
+    """Compile mmcv with its operators into ``build/wheel``; object files outlive an interruption.
+
+    The build holds ``lock`` itself, so that no other starts in this folder even if this process is killed.
+    """
     check_compiler()
     source = mmcv_source(build)
     env = dict(os.environ, MMCV_WITH_OPS='1', PATH=f'{PYTHON.parent}{os.pathsep}{os.environ["PATH"]}')
@@ -230,7 +236,7 @@ def compile_mmcv(build):
                '--no-build-isolation', '-w', str(build / 'wheel'), str(source)]
     with open(str(log), 'w') as record, BuildProgress() as progress:
         process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                   text=True, errors='replace', start_new_session=True)
+                                   text=True, errors='replace', start_new_session=True, pass_fds=(lock,))
         try:
             for line in process.stdout:
                 record.write(line)
@@ -247,57 +253,70 @@ def compile_mmcv(build):
 
 
 class BuildProgress:
-    """Turns ninja's ``[n/77]`` lines into one live line, or a line now and then without a terminal."""
+    """Turns ninja's ``[n/77]`` lines into one live line, or into a line now and then without a terminal."""
 
     STEP = re.compile(r'^\s*\[(\d+)/(\d+)\]')
 
     def __init__(self):
         self.start = time.monotonic()
         self.live = sys.stdout.isatty()
-        self.shown = -1
+        self.done, self.total = 0, 0
+        self.printed = -1  # tenths of the work
+        self.ended = threading.Event()
 
     def __enter__(self):
+        if self.live:
+            threading.Thread(target=self.tick, daemon=True).start()
         return self
 
     def __exit__(self, *error):
+        self.ended.set()
         if self.live:
             print(flush=True)
+
+    def tick(self):
+        """Keep the clock of the live line going: one file can take half a minute."""
+        while not self.ended.wait(1):
+            print(f'\r{self.text()}\033[K', end='', flush=True)
 
     def line(self, text):
         """Take one line of the build's output."""
         step = self.STEP.match(text)
-        if step:
-            done, total = int(step.group(1)), int(step.group(2))
-            self.show(done, total)
-
-    def show(self, done, total):
-        tenth = 10 * done // total
-        if not self.live and tenth == self.shown:
+        if not step:
             return
-        self.shown = tenth
-        elapsed = time.monotonic() - self.start
-        left = elapsed / done * (total - done)
-        text = (f'[set-up] mmcv: {done} of {total} files, {elapsed / 60:.1f} min so far, '
-                + (f'about {left / 60:.1f} min left' if done < total else 'linking'))
-        if self.live:
-            bar = '#' * (20 * done // total)
-            print(f'\r{text} [{bar:<20}]  ', end='', flush=True)
+        self.done, self.total = int(step.group(1)), int(step.group(2))
+        tenth = 10 * self.done // self.total
+        if not self.live and tenth != self.printed:
+            self.printed = tenth
+            print(self.text(), flush=True)
+
+    def text(self):
+        minutes = (time.monotonic() - self.start) / 60
+        if not self.total:
+            return f'[set-up] mmcv: getting ready, {minutes:.1f} min so far'
+        bar = '#' * (20 * self.done // self.total)
+        if self.done == self.total:
+            left = 'packing the wheel'
+        elif self.done < 5:
+            left = 'too early to say how long'
         else:
-            print(text, flush=True)
+            left = f'about {minutes / self.done * (self.total - self.done):.0f} min left'
+        return f'[set-up] mmcv [{bar:<20}] {self.done} of {self.total} files, {minutes:.1f} min so far, {left}'
 
 
 def install():
     """Everything, in order; each step is quick where it was done before."""
     make_venv()
-    say('installing what requirements/lock.txt lists')
+    say('installing what requirements/lock.txt lists (torch is large: minutes on a slow line, once)')
     uv_install('-r', REQUIREMENTS / 'lock.txt')
     wheel_key = wheel_folder()[0].name
     if read(MMCV_DONE) != wheel_key or not works(
             PYTHON, '-c', f'import importlib.metadata as m; assert m.version("mmcv") == "{MMCV_VERSION}"'):
-        uv_install('--reinstall-package', 'mmcv', mmcv_wheel())
+        uv_install('--quiet', '--reinstall-package', 'mmcv', mmcv_wheel())
         write_atomically(MMCV_DONE, wheel_key)
-    uv_install('-r', REQUIREMENTS / 'openmmlab.txt')
-    uv_install('--no-build-isolation', '--editable', ROOT)
+    say('installing mmengine, mmdet, mmpose and mmpose_sp itself')
+    uv_install('--quiet', '-r', REQUIREMENTS / 'openmmlab.txt')
+    uv_install('--quiet', '--no-build-isolation', '--editable', ROOT)
     say('checking the environment')
     run(PYTHON, '-m', 'mmpose_sp.utils.collect_env', '--quiet', cwd=str(ROOT))
 
@@ -317,8 +336,9 @@ def main():
 
 
 if __name__ == '__main__':
-    # A signal of the shell or of CI ends the build's processes too, as Ctrl-C does.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # A closed terminal or a stopped CI ends the build's processes too, as Ctrl-C does.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit('[set-up] stopped'))
     try:
         main()
     except SetupError as error:

@@ -32,7 +32,7 @@ def allow_mmengine_checkpoints() -> None:
     version = tuple(int(part) for part in torch.__version__.split('.')[:2])
     if version < (2, 5):
         return
-    allowed = [HistoryBuffer, np.ndarray, np.dtype, (_history_buffer_method, 'builtins.getattr')]
+    allowed = [HistoryBuffer, np.ndarray, np.dtype, bytes, (_history_buffer_method, 'builtins.getattr')]
     multiarray = np._core.multiarray if int(np.__version__[0]) > 1 else np.core.multiarray
     for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
         allowed += [(multiarray._reconstruct, f'{module}._reconstruct'), (multiarray.scalar, f'{module}.scalar')]

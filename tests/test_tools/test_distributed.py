@@ -1,0 +1,132 @@
+"""Two processes with half the batch each against one process with the whole batch, on the CPU (gloo)."""
+import re
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from mmengine.model import BaseModule, MMDistributedDataParallel
+from mmengine.structures import InstanceData
+from mmpose.registry import MODELS
+from mmpose.structures import PoseDataSample
+from tiny_run import ROOT, run_tool, write_config
+
+import mmpose_sp  # noqa: F401  registers everything
+from mmpose_sp.evaluation import FaceAlignmentMetric
+
+FACES, LANDMARKS, MAP = 4, 5, 8
+METRIC_FACES = 5  # odd: one process gets a face more than the other, which the sampler pads
+
+
+class Backbone(BaseModule):
+    """Two convolutions to stride 4, without batch statistics."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = torch.nn.Sequential(
+            torch.nn.Conv2d(3, 6, 3, 2, 1), torch.nn.Tanh(), torch.nn.Conv2d(6, 8, 3, 2, 1), torch.nn.Tanh())
+
+    def forward(self, x):
+        return (self.layers(x), )
+
+
+def build_model():
+    if 'DistributedTestBackbone' not in MODELS:
+        MODELS.register_module('DistributedTestBackbone', module=Backbone)
+    torch.manual_seed(0)
+    head = {'type': 'StructuredPredictionHead', 'in_channels': 8, 'out_channels': LANDMARKS,
+            'deconv_out_channels': None, 'loss': {'type': 'StructuredPredictionLoss'}}
+    model = MODELS.build({'type': 'TopdownPoseEstimator', 'backbone': {'type': 'DistributedTestBackbone'},
+                          'head': head})
+    torch.nn.init.normal_(model.head.final_layer.weight)  # scores that depend on the image
+    return model
+
+
+def batch(faces):
+    """The faces of these indices: images and labels; the second landmark of face 0 has weight 0."""
+    images, samples = [], []
+    for face in faces:
+        generator = torch.Generator().manual_seed(face)
+        images.append(torch.randn(3, 4 * MAP, 4 * MAP, generator=generator))
+        weights = torch.ones(1, LANDMARKS)
+        weights[0, 1] = float(face != 0)
+        sample = PoseDataSample()
+        sample.gt_instance_labels = InstanceData(
+            keypoint_labels=torch.rand(1, LANDMARKS, 2, generator=generator) * (MAP - 1),
+            keypoint_weights=weights, label_covariances=torch.zeros(1, LANDMARKS, 2, 2))
+        samples.append(sample)
+    return torch.stack(images), samples
+
+
+def step(model, faces):
+    """Loss and gradients of one step."""
+    images, samples = batch(faces)
+    loss = model(images, samples, mode='loss')['loss_kpt']
+    loss.backward()
+    return loss.detach(), {name.replace('module.', ''): p.grad.clone() for name, p in model.named_parameters()}
+
+
+def evaluate(faces):
+    """The metric over the faces of these indices; on the main process of a group the result for all."""
+    metric = FaceAlignmentMetric()
+    metric.dataset_meta = {'dataset_name': 'wflw'}
+    for face in faces:
+        rng = np.random.default_rng(face)
+        gt = rng.uniform(10, 200, (1, 98, 2))
+        pred = gt + rng.normal(0, 10, gt.shape)
+        metric.process(None, [{
+            'img_path': f'{face}.jpg', 'id': face, 'gt_instances': {'keypoints': gt},
+            'pred_instances': {'keypoints': pred}, 'raw_ann_info': {'attributes': {'blur': int(face % 2 == 0)}}}])
+    return metric.evaluate(METRIC_FACES)
+
+
+def worker(rank, folder):
+    """One of two processes; leaves what it found in ``folder``."""
+    torch.set_num_threads(1)
+    dist.init_process_group('gloo', init_method=f'file://{folder}/rendezvous', rank=rank, world_size=2)
+    model = MMDistributedDataParallel(build_model())
+    half = FACES // 2
+    loss, gradients = step(model, range(rank * half, (rank + 1) * half))
+    padded = [0, 2, 4] if rank == 0 else [1, 3, 0]  # as DefaultSampler hands them out with round_up
+    torch.save({'loss': loss, 'gradients': gradients, 'metrics': evaluate(padded)}, f'{folder}/{rank}.pth')
+    dist.destroy_process_group()
+
+
+@pytest.fixture(scope='module')
+def two_processes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('two_processes')
+    mp.start_processes(worker, args=(str(folder), ), nprocs=2, start_method='spawn')
+    return [torch.load(folder / f'{rank}.pth') for rank in range(2)]
+
+
+def test_the_mean_loss_of_half_batches_is_that_of_the_whole(two_processes):
+    loss, _ = step(build_model(), range(FACES))
+    torch.testing.assert_close(torch.stack([found['loss'] for found in two_processes]).mean(), loss)
+
+
+def test_every_process_has_the_gradients_of_the_whole_batch(two_processes):
+    _, gradients = step(build_model(), range(FACES))
+    for found in two_processes:
+        torch.testing.assert_close(found['gradients'], gradients)
+
+
+def test_every_process_has_the_scores_of_one_process(two_processes):
+    whole = evaluate(range(METRIC_FACES))
+    assert {'NME', 'FR', 'AUC', 'blur/NME'} <= whole.keys()
+    for found in two_processes:
+        assert found['metrics'] == pytest.approx(whole)
+
+
+def test_dist_train_and_dist_test_run_without_gpus(tmp_path):
+    config = write_config(tmp_path)
+    log = run_tool(ROOT / 'tools/dist_train.sh', config, 2, '--cfg-options', 'train_dataloader.batch_size=2')
+    assert re.search(r'Epoch\(train\) \[1\]\[2/2\]', log), 'five faces: two batches of two for each process'
+    assert 'Distributed training: True' in log
+    log = run_tool(ROOT / 'tools/dist_test.sh', config, tmp_path / 'work/epoch_1.pth', 2)
+    assert re.search(r'Epoch\(test\) \[1/1\].* NME: ', log)
+
+
+@pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'slurm_test.sh'])
+def test_scripts_tell_their_usage(script):
+    assert f'tools/{script} ' in run_tool(ROOT / 'tools' / script, ok=False)
