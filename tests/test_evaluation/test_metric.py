@@ -12,6 +12,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
+from mmpose.evaluation.metrics import NME
 from mmpose.structures import PoseDataSample
 
 from mmpose_sp.evaluation import PROTOCOLS, FaceAlignmentMetric
@@ -290,3 +291,18 @@ def test_two_processes_score_as_one(tmp_path):
     )
     assert ranks == [alone, alone]
     assert len((tmp_path / 'errors.csv').read_text().splitlines()) == 6
+
+
+@pytest.mark.parametrize('dataset', ['wflw', '300w'])
+def test_agrees_with_mmposes_nme_where_both_say_the_same(dataset):
+    """With every landmark annotated and these normalisers, mmpose's NME is ours without the 100."""
+    rng = np.random.default_rng(0)
+    samples = [make_sample(i, 0.0, K[dataset]) for i in range(4)]
+    for sample in samples:
+        noise = rng.normal(0, 5, (1, K[dataset], 2)).astype(np.float32)
+        sample.pred_instances.keypoints = sample.pred_instances.keypoints + noise
+    theirs = NME('keypoint_distance')
+    theirs.dataset_meta = {'dataset_name': dataset}
+    theirs.process(None, [sample.to_dict() for sample in samples])
+    ours = score(samples, dataset)['NME']
+    assert ours == pytest.approx(100 * theirs.evaluate(4)['NME'], rel=1e-5)
