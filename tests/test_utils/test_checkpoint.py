@@ -1,0 +1,110 @@
+"""Checkpoints load with weights_only, foreign code in them does not, and misfits are refused."""
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import BaseLoop
+from torch import nn
+
+import mmpose_sp  # noqa: F401  allows mmengine's checkpoints
+from mmpose_sp.utils.checkpoint import CheckpointGuardHook, _history_buffer_method, compare_checkpoint
+
+
+def round_trip(tmp_path, value):
+    torch.save({'value': value}, tmp_path / 'checkpoint.pth')
+    return torch.load(tmp_path / 'checkpoint.pth', weights_only=True)['value']
+
+
+@pytest.mark.parametrize('value', [
+    np.arange(6.).reshape(2, 3), np.arange(3), np.array([True, False]), np.float32(0.5), np.array(['left', 'right']),
+    np.zeros(0), np.array([0.5], dtype=np.float16)], ids=lambda value: str(np.asarray(value).dtype))
+def test_numpy_values(tmp_path, value):
+    loaded = round_trip(tmp_path, value)
+    assert np.asarray(loaded).dtype == np.asarray(value).dtype
+    np.testing.assert_array_equal(loaded, value)
+
+
+def test_log_history(tmp_path):
+    history = HistoryBuffer([1., 2., 6.], [1, 1, 1])
+    loaded = round_trip(tmp_path, history)
+    assert (loaded.mean(), loaded.current(), loaded.statistics('max')) == (3., 6., 6.)
+
+
+@pytest.mark.parametrize('owner, name', [(HistoryBuffer, '__init__'), (HistoryBuffer, '__subclasses__'),
+                                         (nn.Module, 'mean'), (np.ndarray, 'min')])
+def test_getattr_reaches_nothing_else(owner, name):
+    with pytest.raises(TypeError, match='may not refer'):
+        _history_buffer_method(owner, name)
+
+
+class Evil:
+    def __reduce__(self):
+        return getattr, (HistoryBuffer, '__class__')
+
+
+def test_a_checkpoint_cannot_use_getattr_freely(tmp_path):
+    torch.save({'value': Evil()}, tmp_path / 'evil.pth')
+    with pytest.raises((TypeError, pickle.UnpicklingError)):
+        torch.load(tmp_path / 'evil.pth', weights_only=True)
+
+
+def test_object_arrays_stay_refused(tmp_path):
+    with pytest.raises(pickle.UnpicklingError):
+        round_trip(tmp_path, np.array([Evil(), None], dtype=object))
+
+
+class Runner:
+    """What the hook looks at of a runner."""
+
+    def __init__(self, model, training, resume):
+        self.model, self._resume, self._load_from, self.work_dir = model, resume, 'wflw.pth', 'work_dirs/x'
+        self._train_loop = BaseLoop.__new__(_Loop) if training else {'max_epochs': 1}
+
+
+class _Loop(BaseLoop):
+    run = None
+
+
+def head(landmarks):
+    return nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, landmarks, 1))
+
+
+def checkpoint(landmarks=98):
+    return {'state_dict': head(landmarks).state_dict(),
+            'meta': {'dataset_meta': {'dataset_name': 'wflw', 'num_keypoints': landmarks}}}
+
+
+@pytest.mark.parametrize('training, resume', [(False, False), (True, True)], ids=['test', 'resume'])
+def test_another_dataset_is_refused(training, resume):
+    with pytest.raises(ValueError) as error:
+        CheckpointGuardHook().after_load_checkpoint(Runner(head(68), training, resume), checkpoint(98))
+    for part in ('wflw.pth', '1.weight is (98, 4, 1, 1), the model wants (68, 4, 1, 1)', 'wflw (98 landmarks)',
+                 'Use the config'):
+        assert part in str(error.value)
+
+
+def test_training_may_start_from_another_dataset():
+    CheckpointGuardHook().after_load_checkpoint(Runner(head(68), training=True, resume=False), checkpoint(98))
+
+
+def test_a_checkpoint_that_fits_passes():
+    model = head(98)
+    before = copy.deepcopy(model.state_dict())
+    CheckpointGuardHook().after_load_checkpoint(Runner(model, False, False), checkpoint(98))
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items()), 'it only looks'
+
+
+def test_missing_parameters_are_counted():
+    model = nn.Sequential(*[nn.Linear(2, 2) for _ in range(4)])
+    assert compare_checkpoint(model, {'state_dict': {}})[-1] == '... and 3 more'
+    assert compare_checkpoint(model, model.state_dict()) == [], 'a bare state dict is a checkpoint too'
+
+
+def test_names_of_wrapped_models_count_as_bare():
+    state = {f'module.{key}': value for key, value in head(5).state_dict().items()}
+    assert compare_checkpoint(head(5), {'state_dict': state}) == []
+
+

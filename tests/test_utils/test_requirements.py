@@ -1,0 +1,143 @@
+"""Version bounds and the report on the environment, also where hardly anything can be imported."""
+import os
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from mmpose_sp.utils import collect_env, requirements
+from mmpose_sp.utils.requirements import CORE, Requirement, check_versions, parse_version
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize('version, number', [
+    ('2.1.0', (2, 1, 0, 0)), ('2.13.0+cu130', (2, 13, 0, 0)), ('2.0.0rc4', (2, 0, 0, 0)), ('1.3', (1, 3, 0, 0)),
+    ('', (0, 0, 0, 0))])
+def test_parse_version(version, number):
+    assert parse_version(version) == number
+
+
+@pytest.mark.parametrize('version, accepted', [
+    ('2.0.0', False), ('2.0.1', True), ('2.1.0', True), ('2.10.0', False), ('2.2.0', False)])
+def test_bounds(version, accepted):
+    assert Requirement('mmcv', '2.0.1', '2.2', 'fix').accepts(version) is accepted
+
+
+def installed(monkeypatch, **versions):
+    """Pretend that these versions are installed; None: not installed."""
+    real = metadata.version
+
+    def version(name):
+        found = versions[name] if name in versions else real(name)
+        if found is None:
+            raise metadata.PackageNotFoundError(name)
+        return found
+
+    monkeypatch.setattr(metadata, 'version', version)
+    for name, found in versions.items():
+        if found is None:
+            monkeypatch.setitem(sys.modules, name, None)  # import fails
+
+
+def test_this_environment_is_accepted():
+    check_versions()
+
+
+def test_every_problem_is_named_with_its_fix(monkeypatch):
+    installed(monkeypatch, mmcv='2.2.0', mmdet=None)
+    with pytest.raises(ImportError) as error:
+        check_versions()
+    message = str(error.value)
+    fixes = {item.name: item.fix for item in CORE}
+    assert 'mmcv 2.2.0 is installed, mmpose_sp wants >=2.0.1,<2.2' in message
+    assert 'mmdet is not installed' in message
+    assert fixes['mmcv'] in message
+    assert fixes['mmdet'] in message
+    assert fixes['mmpose'] not in message, 'what is right is not mentioned'
+
+
+def results(capsys, *arguments):
+    """Exit code and the report's lines, by requirement."""
+    code = collect_env.main(list(arguments))
+    return code, capsys.readouterr().out
+
+
+def test_report_of_this_environment(capsys):
+    code, report = results(capsys)
+    assert code == 0
+    assert report.count('[ok]') == len(collect_env.checks())
+    assert results(capsys, '--quiet') == (0, '')
+
+
+def line_of(report, name):
+    """The line of a requirement and the one after it."""
+    lines = report.splitlines()
+    index, = [i for i, line in enumerate(lines) if line[5:].split()[:1] == [name]]
+    return '\n'.join(lines[index:index + 2])
+
+
+@pytest.mark.parametrize('module, name, fix', [
+    ('torchvision', 'torchvision', 'pip install "torchvision==0.28.*"'),
+    ('mmcv.ops', 'mmcv.ops', 'MMCV_WITH_OPS=1'),
+    ('pkg_resources', 'setuptools', 'pip install "setuptools<81"'),
+    ('xtcocotools.coco', 'xtcocotools', 'pip install "numpy<2"'),
+    ('six', 'six', 'pip install six')])
+def test_report_of_an_import_that_fails(monkeypatch, capsys, module, name, fix):
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setattr(collect_env, 'torchvision_wanted', lambda: '0.28.* (for torch 2.13)')
+    code, report = results(capsys)
+    assert code == 1
+    assert line_of(report, name).startswith(f'[!!] {name}')
+    assert fix in line_of(report, name)
+
+
+def test_report_of_mmcv_lite(monkeypatch, capsys):
+    installed(monkeypatch, mmcv=None, **{'mmcv-lite': '2.1.0'})
+    code, report = results(capsys)
+    assert code == 1
+    assert 'mmcv-lite has no operators' in line_of(report, 'mmcv.ops')
+
+
+@pytest.mark.parametrize('torch, torchvision', [('2.13.0', '0.28.*'), ('2.1.2+cpu', '0.16.*')])
+def test_torchvision_that_goes_with_torch(monkeypatch, torch, torchvision):
+    monkeypatch.setattr(collect_env, 'find_version', lambda name: torch)
+    assert collect_env.torchvision_wanted().startswith(torchvision)
+
+
+def test_import_problem_is_one_line(tmp_path, monkeypatch):
+    (tmp_path / 'broken_binary.py').write_text('raise ValueError("numpy.dtype size changed\\nsecond line")')
+    monkeypatch.syspath_prepend(tmp_path)
+    assert collect_env.import_problem('broken_binary') == 'import broken_binary: ValueError: numpy.dtype size changed'
+
+
+@pytest.fixture
+def broken_torch(tmp_path):
+    """Environment variables of an interpreter whose torch raises and whose mmcv claims to be 2.2.0."""
+    (tmp_path / 'torch.py').write_text('raise OSError("libcudart.so: cannot open shared object file")')
+    info = tmp_path / 'mmcv-2.2.0.dist-info'
+    info.mkdir()
+    (info / 'METADATA').write_text('Metadata-Version: 2.1\nName: mmcv\nVersion: 2.2.0\n')
+    return dict(os.environ, PYTHONPATH=f'{tmp_path}{os.pathsep}{ROOT}', PYTHONWARNINGS='ignore')
+
+
+def python(environment, *arguments):
+    return subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True)
+
+
+def test_command_reports_where_the_package_cannot_be_imported(broken_torch):
+    done = python(broken_torch, '-m', 'mmpose_sp.utils.collect_env')
+    assert done.returncode == 1
+    assert 'libcudart.so' in line_of(done.stdout, 'torch')
+    assert '2.2.0 (wrong version)' in line_of(done.stdout, 'mmcv')
+    assert line_of(done.stdout, 'h5py').startswith('[ok]'), 'the report goes on to its end'
+    assert not done.stderr
+
+
+def test_import_names_the_fix(broken_torch):
+    done = python(broken_torch, '-c', 'import mmpose_sp')
+    assert done.returncode == 1
+    assert 'mmcv 2.2.0 is installed' in done.stderr
+    assert dict((item.name, item.fix) for item in requirements.CORE)['mmcv'] in done.stderr  # noqa: C402
