@@ -1,11 +1,13 @@
 """Stacked hourglasses with coordinate channels and anisotropic attention (ADNet, STAR)."""
-from typing import Optional, Sequence, Tuple
+from typing import Optional, Sequence, Tuple, Union
 
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
+
+from mmpose_sp.datasets.boundaries import BOUNDARIES
 
 #: Coordinates of a pixel are masked where the map that marks the boundary is below this.
 BOUNDARY_THRESHOLD = 0.05
@@ -151,8 +153,9 @@ class AttentiveHourglass(BaseModule):
 
     Args:
         num_landmarks (int): K.
-        edges (Sequence[Sequence[int]], optional): Landmark indices of each of the E boundary
-            curves, in the order of the codec's edge maps. Needed for the attention.
+        edges (str | Sequence[Sequence[int]], optional): The codec's boundary set by name, e.g.
+            ``'wflw'``, or the landmark indices of each of its E curves, in the order of the
+            codec's edge maps. Needed for the attention.
         num_stacks (int): Number of hourglasses, 4 in the paper.
         channels (int): Width of the hourglasses, a multiple of 8; the stem has a quarter and
             half of it.
@@ -183,7 +186,7 @@ class AttentiveHourglass(BaseModule):
 
     def __init__(self,
                  num_landmarks: int = 98,
-                 edges: Optional[Sequence[Sequence[int]]] = None,
+                 edges: Union[None, str, Sequence[Sequence[int]]] = None,
                  num_stacks: int = 4,
                  channels: int = 256,
                  depth: int = 4,
@@ -194,6 +197,10 @@ class AttentiveHourglass(BaseModule):
                  in_channels: int = 3,
                  init_cfg: Optional[dict] = None):
         super().__init__(init_cfg)
+        if isinstance(edges, str):
+            if edges not in BOUNDARIES:
+                raise ValueError(f'edges must be one of {sorted(BOUNDARIES)}, got {edges!r}')
+            edges = [boundary.indices for boundary in BOUNDARIES[edges]]
         if with_aam and not edges:
             raise ValueError('AttentiveHourglass with attention needs `edges`, the landmark '
                              'indices of each boundary curve. Give them or set with_aam=False')

@@ -1,0 +1,16 @@
+# The four-stack attentive hourglass of ADNet / STAR as the paper uses it; the leaf adds decoder, landmarks and edges.
+model = dict(
+    type='TopdownPoseEstimator',
+    data_preprocessor=dict(
+        type='PoseDataPreprocessor',
+        mean=[127.5, 127.5, 127.5],
+        std=[127.5, 127.5, 127.5],
+        bgr_to_rgb=False),
+    backbone=dict(type='AttentiveHourglass', num_stacks=4, channels=256),
+    # Eq. A14: AWing on points and edges + lambda * ours; lambda is the loss_weight of the latter.
+    head=dict(
+        type='AttentiveHourglassHead',
+        loss=dict(type='StructuredPredictionLoss', loss_weight=1.0),
+        point_loss=dict(type='AWingLoss'),
+        edge_loss=dict(type='AWingLoss')),
+    test_cfg=dict(flip_test=True))
