@@ -3,7 +3,7 @@
 Everything here is batched over faces and landmarks and stays on the device of the scores; only coordinates need to
 leave it. Coordinates are heatmap pixels with pixel centres at the integers, x first.
 """
-from typing import Tuple
+from typing import Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ LOG_FLOOR = 1e-3
 # Longest step (px, per axis) away from the arg max that is believed. An isotropic peak never needs more than 0.5; the
 # arg max of an elongated, tilted one can lie further along its ridge.
 MAX_STEP = 2.0
+CACHE_BYTES = 2**21  # of scores per slice on a CPU, see _cache_sized
 
 
 @torch.no_grad()
@@ -44,22 +45,24 @@ def decode_scores(scores: Tensor, subpixel: str = 'quadratic', eps: float = 1.) 
     if subpixel not in SUBPIXEL:
         raise ValueError(f'subpixel must be one of {SUBPIXEL}, got {subpixel!r}')
     h, w = scores.shape[-2:]
-    flat = scores.flatten(2)
-    top, index = flat.max(dim=-1)
-    peak_x, peak_y = index % w, torch.div(index, w, rounding_mode='floor')
-    peak = torch.stack([peak_x, peak_y], dim=-1).to(scores.dtype)
+    parts = [_survey(maps, eps, subpixel == 'expectation') for maps in _cache_sized(scores.flatten(0, 1))]
+    rows, bottom, peak_mass, mean = (torch.cat(values) for values in zip(*parts))
+    # The arg max in two steps, best row first: unlike argmax over the map, the maximum of a row is vectorised.
+    top, y = rows.max(dim=-1)
+    flat = scores.reshape(-1, h * w)
+    row = flat.gather(1, y[:, None] * w + torch.arange(w, device=flat.device))
+    peak = torch.stack([row.argmax(dim=-1), y], dim=-1)
 
-    weight = ((flat - top[..., None]) / eps).exp_()
-    total = weight.sum(dim=-1)
-    confidence = _window_mass(weight, peak_x, peak_y, h, w) / total
-
+    values, inside = _window(flat, peak, h, w)
+    confidence = (((values - top[:, None, None]) / eps).exp() * inside).sum(dim=(-2, -1)) * peak_mass
     if subpixel == 'expectation':
-        coords = _mean(weight.view_as(scores), total)
+        coords = mean
     elif subpixel == 'quadratic' and min(h, w) >= 3:
-        coords = _quadratic_peak(flat, top, peak, h, w)
+        coords = _quadratic_peak(flat, top, bottom, peak, h, w)
     else:
         coords = peak
-    return coords.float(), confidence.clamp_(0, 1).float()
+    shape = scores.shape[:2]
+    return coords.float().view(*shape, 2), confidence.clamp_(0, 1).float().view(shape)
 
 
 @torch.no_grad()
@@ -76,7 +79,7 @@ def score_covariance(scores: Tensor, eps: float = 1.) -> Tensor:
     scores = _check(scores, eps)
     h, w = scores.shape[-2:]
     posterior = (scores.flatten(2) / eps).softmax(dim=-1).view_as(scores)
-    mean = _mean(posterior, posterior.sum(dim=(-2, -1)))
+    mean = _mean(posterior)
     dx = torch.arange(w, dtype=scores.dtype, device=scores.device) - mean[..., 0:1]
     dy = torch.arange(h, dtype=scores.dtype, device=scores.device) - mean[..., 1:2]
     var_x = (posterior.sum(dim=-2) * dx.square()).sum(dim=-1)
@@ -93,29 +96,42 @@ def _check(scores: Tensor, eps: float) -> Tensor:
     return scores if scores.dtype in (torch.float32, torch.float64) else scores.float()
 
 
-def _mean(weight: Tensor, total: Tensor) -> Tensor:
-    """Mean (x, y) of maps (B, K, h, w) of non-negative weights that sum to ``total`` (B, K)."""
-    h, w = weight.shape[-2:]
-    x = weight.sum(dim=-2) @ torch.arange(w, dtype=weight.dtype, device=weight.device)
-    y = weight.sum(dim=-1) @ torch.arange(h, dtype=weight.dtype, device=weight.device)
-    return torch.stack([x, y], dim=-1) / total[..., None]
+def _cache_sized(maps: Tensor) -> Sequence[Tensor]:
+    """Slices of the maps (M, h, w). On a GPU, all of them; on a CPU, 2 MiB each: what is computed from a slice then
+    stays in the cache, and temporaries of the size of the whole batch, whose memory pages cost more than the
+    arithmetic, are never made."""
+    if maps.device.type != 'cpu' or not len(maps):
+        return [maps]
+    return maps.split(max(1, CACHE_BYTES // (maps[0].numel() * maps.element_size())))
 
 
-def _window(flat: Tensor, x: Tensor, y: Tensor, h: int, w: int) -> Tuple[Tensor, Tensor]:
-    """The 3x3 values (B, K, 3, 3), [row, column], around integer (x, y) and which of them lie inside the map."""
+def _survey(maps: Tensor, eps: float, with_mean: bool) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
+    """All that takes a look at every pixel of maps (M, h, w): maximum of every row (M, h), minimum (M,), posterior of
+    the arg max (M,), and the posterior mean (M, 2) if wanted (else an empty tensor)."""
+    posterior = (maps.flatten(1) if eps == 1 else maps.flatten(1) / eps).softmax(dim=-1)
+    mean = _mean(posterior.view_as(maps)) if with_mean else maps.new_empty(0)
+    return maps.amax(dim=-1), maps.amin(dim=(-2, -1)), posterior.amax(dim=-1), mean
+
+
+def _mean(posterior: Tensor) -> Tensor:
+    """Mean (..., 2) as (x, y) of maps (..., h, w) that sum to one."""
+    h, w = posterior.shape[-2:]
+    x = posterior.sum(dim=-2) @ torch.arange(w, dtype=posterior.dtype, device=posterior.device)
+    y = posterior.sum(dim=-1) @ torch.arange(h, dtype=posterior.dtype, device=posterior.device)
+    return torch.stack([x, y], dim=-1)
+
+
+def _window(flat: Tensor, centre: Tensor, h: int, w: int) -> Tuple[Tensor, Tensor]:
+    """The values (M, 3, 3), [row, column], around integer centres (M, 2) of flattened maps (M, h * w), and which of
+    them lie inside the map (the others repeat the border)."""
     step = torch.arange(-1, 2, device=flat.device)
-    xs, ys = x[..., None] + step, y[..., None] + step
-    inside = ((ys >= 0) & (ys < h))[..., :, None] & ((xs >= 0) & (xs < w))[..., None, :]
-    index = ys.clamp(0, h - 1)[..., :, None] * w + xs.clamp(0, w - 1)[..., None, :]
-    return flat.gather(-1, index.flatten(-2)).unflatten(-1, (3, 3)), inside
+    xs, ys = centre[:, 0, None] + step, centre[:, 1, None] + step
+    inside = ((ys >= 0) & (ys < h))[:, :, None] & ((xs >= 0) & (xs < w))[:, None, :]
+    index = ys.clamp(0, h - 1)[:, :, None] * w + xs.clamp(0, w - 1)[:, None, :]
+    return flat.gather(1, index.flatten(1)).view(-1, 3, 3), inside
 
 
-def _window_mass(weight: Tensor, x: Tensor, y: Tensor, h: int, w: int) -> Tensor:
-    values, inside = _window(weight, x, y, h, w)
-    return (values * inside).sum(dim=(-2, -1))
-
-
-def _quadratic_peak(flat: Tensor, top: Tensor, peak: Tensor, h: int, w: int) -> Tensor:
+def _quadratic_peak(flat: Tensor, top: Tensor, bottom: Tensor, peak: Tensor, h: int, w: int) -> Tensor:
     """Vertex of the paraboloid through the log scores around the arg max.
 
     At the border the stencil moves inward by one pixel, so that it always holds nine pixels of the map. Where the
@@ -124,8 +140,9 @@ def _quadratic_peak(flat: Tensor, top: Tensor, peak: Tensor, h: int, w: int) -> 
     """
     size = peak.new_tensor([w, h])
     centre = torch.minimum(peak.clamp(min=1), size - 2)
-    values, _ = _window(flat, centre[..., 0].long(), centre[..., 1].long(), h, w)
-    t = _log_above_minimum(values, flat.amin(dim=-1), top)
+    values, _ = _window(flat, centre, h, w)
+    t = _log_above_minimum(values, bottom, top)
+    size, centre, peak = (x.to(t.dtype) for x in (size, centre, peak))
 
     gradient = torch.stack([t[..., 1, 2] - t[..., 1, 0], t[..., 2, 1] - t[..., 0, 1]], dim=-1) / 2
     curve_x = t[..., 1, 2] - 2 * t[..., 1, 1] + t[..., 1, 0]
@@ -152,8 +169,8 @@ def _quadratic_peak(flat: Tensor, top: Tensor, peak: Tensor, h: int, w: int) -> 
 
 def _log_above_minimum(values: Tensor, bottom: Tensor, top: Tensor) -> Tensor:
     """log((F - min F) / (max F - min F) + floor); zero for constant maps. Affine changes of F cancel."""
-    # Halves before the difference, and a finite bottom, keep scores near the limits of the dtype finite.
-    bottom = bottom.clamp(min=torch.finfo(values.dtype).min)[..., None, None] / 2
-    span = (top[..., None, None] / 2 - bottom)
-    above = (values.clamp(min=torch.finfo(values.dtype).min) / 2 - bottom) / span.clamp(min=torch.finfo(values.dtype).tiny)
-    return torch.log(torch.where(span > 0, above, torch.ones_like(above)) + LOG_FLOOR)
+    limits = torch.finfo(values.dtype)
+    # Masked pixels (-inf) count as the lowest finite score; halving keeps the differences finite as well.
+    values, bottom, top = (x.clamp(min=limits.min) / 2 for x in (values, bottom[..., None, None], top[..., None, None]))
+    share = (values - bottom) / (top - bottom).clamp(min=limits.tiny)
+    return torch.log(torch.where(top > bottom, share, torch.ones_like(share)) + LOG_FLOOR)

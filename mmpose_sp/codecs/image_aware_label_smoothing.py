@@ -21,15 +21,15 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
     r"""Continuous landmark labels with the covariance of their annotation, and decoding of score maps.
 
     Implements the label side of "Heatmap Regression without Soft-Argmax for Facial Landmark Detection" (Sec. 4.2 and
-    A1.3). ``encode`` draws nothing at random: it returns the Gaussian :math:`\mathcal N(y, \gamma\Sigma_M)` around every
-    label, and the loss samples from it (Eq. 13). Heatmap and input pixels share one convention, pixel centres at the
-    integers: heatmap = (input + 0.5) / stride - 0.5 with stride = input_size / heatmap_size, which need not be integral.
+    A1.3). ``encode`` draws nothing at random: it returns the Gaussian :math:`\mathcal N(y, \gamma\Sigma_M)` around
+    every label, and the loss samples from it (Eq. 13). Heatmap and input px share one convention, pixel centres at
+    the integers: heatmap = (input + 0.5) / stride - 0.5 with stride = input_size / heatmap_size, integral or not.
 
     With the default patch_radius 4 and gamma 0.01 a label of a 64 x 64 map has a standard deviation of 0.11 to 0.12
-    heatmap px, up to 1.1 times longer along the edge than across it: far below the grid. The paper leaves the patch
-    radius open; on 68-point faces of 48 px in a 64 x 64 map the long axis of a radius of 4 stays within 11 degrees (median)
-    of the boundary's tangent, while 6 and 8 take in the neighbouring parts of the face (22 and 32 degrees, standard
-    deviations 0.15 and 0.20 px). ``edge_weight`` raises the elongation, ``gamma`` the size.
+    heatmap px, up to 1.15 times longer along the edge than across it: far below the grid. The paper leaves the patch
+    radius open; on real 68-point faces of 51 px in a 64 x 64 map, the long axis at a radius of 4 stays within 11
+    degrees (median) of the boundary's tangent, while 6 and 8 take in the neighbouring parts of the face (22 and 32
+    degrees, standard deviations 0.14 and 0.18 px). ``edge_weight`` raises the elongation, ``gamma`` the size.
 
     Note:
 
@@ -51,9 +51,9 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
     Args:
         input_size (tuple): Size of the network input in [w, h]
         heatmap_size (tuple): Size of the score maps in [w, h]
-        boundaries (str | Sequence | None): ``'wflw'``, ``'cofw'``, ``'300w'`` (or ``'cofw_star'``, the curves of STAR's
-            weights), or curves as :class:`Boundary`, ``(name, indices, closed)`` or ``dict(name=, indices=, closed=)``.
-            None where no edge is needed (``smoothing`` other than ``'image_aware'`` and no ``edge_maps``). Defaults to
+        boundaries (str | Sequence | None): ``'wflw'``, ``'cofw'``, ``'300w'`` (or ``'cofw_star'``, the curves of
+            STAR's weights), or curves as :class:`Boundary`, ``(name, indices, closed)`` or
+            ``dict(name=, indices=, closed=)``. None where no edge is needed (``smoothing`` other than ``'image_aware'`` and no ``edge_maps``). Defaults to
             ``'wflw'``
         smoothing (str): ``'image_aware'``: the edges shape the covariance; ``'isotropic'``: the Gaussian alone, the
             paper's "image-unaware"; ``'none'``: zero covariance. Defaults to ``'image_aware'``
@@ -77,10 +77,7 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
             boundaries, or a visible landmark that is not finite; in ``decode``, for maps of another size.
     """
 
-    label_mapping_table = dict(
-        keypoint_labels='keypoint_labels',
-        keypoint_weights='keypoint_weights',
-        label_covariances='label_covariances')
+    label_mapping_table = {key: key for key in ('keypoint_labels', 'keypoint_weights', 'label_covariances')}
 
     def __init__(self,
                  input_size: Tuple[int, int],
@@ -105,28 +102,29 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         self.smoothing = _one_of('smoothing', smoothing, SMOOTHING)
         self.subpixel = _one_of('subpixel', subpixel, SUBPIXEL)
         self.grid = _one_of('grid', grid, GRIDS)
-        for name, kernel in dict(gaussian_kernel=gaussian_kernel, blur_kernel=blur_kernel).items():
+        for name, kernel in {'gaussian_kernel': gaussian_kernel, 'blur_kernel': blur_kernel}.items():
             if kernel < 1 or kernel % 2 == 0:
                 raise ValueError(f'{name} must be odd and positive, got {kernel}')
         if patch_radius < 1:
             raise ValueError(f'patch_radius must be at least 1, got {patch_radius}')
-        for name, value in dict(gamma=gamma, edge_weight=edge_weight).items():
+        for name, value in {'gamma': gamma, 'edge_weight': edge_weight}.items():
             if not value >= 0:
                 raise ValueError(f'{name} must not be negative, got {value}')
-        for name, value in dict(eps=eps, edge_sigma=edge_sigma).items():
+        for name, value in {'eps': eps, 'edge_sigma': edge_sigma}.items():
             if not value > 0:
                 raise ValueError(f'{name} must be positive, got {value}')
         self.gamma = gamma
         self.edge_maps = edge_maps
         self.edge_sigma = edge_sigma
         self.eps = eps
-        self.smoothing_cfg = dict(
-            gamma=gamma,
-            edge_weight=edge_weight,
-            gaussian_kernel=gaussian_kernel,
-            patch_radius=patch_radius,
-            blur_kernel=blur_kernel,
-            sharpness=sharpness)
+        self.smoothing_cfg = {
+            'gamma': gamma,
+            'edge_weight': edge_weight,
+            'gaussian_kernel': gaussian_kernel,
+            'patch_radius': patch_radius,
+            'blur_kernel': blur_kernel,
+            'sharpness': sharpness
+        }
         self.boundary_set = boundaries if isinstance(boundaries, str) else 'given explicitly'
         self.boundaries = _parse_boundaries(boundaries)
         self._needs_edges = edge_maps or smoothing == 'image_aware'
@@ -137,7 +135,7 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
     @property
     def field_mapping_table(self) -> dict:
         """The edge maps travel as a field, where there are any."""
-        return dict(edge_heatmaps='edge_heatmaps') if self.edge_maps else dict()
+        return {'edge_heatmaps': 'edge_heatmaps'} if self.edge_maps else {}
 
     def encode(self, keypoints: np.ndarray, keypoints_visible: Optional[np.ndarray] = None) -> dict:
         """Encode landmarks of the network input.
@@ -154,7 +152,7 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         inside = ((labels >= -0.5) & (labels <= limit)).all(axis=-1)
         weights = (visible * inside).astype(np.float32)
         covariances = np.empty((*labels.shape, 2), dtype=np.float32)
-        encoded = dict(keypoint_labels=labels, keypoint_weights=weights, label_covariances=covariances)
+        encoded = {'keypoint_labels': labels, 'keypoint_weights': weights, 'label_covariances': covariances}
 
         edges = [self._padded_edges(face, seen) for face, seen in zip(labels, visible > 0)] if self._needs_edges else []
         if self.smoothing == 'image_aware':
@@ -243,7 +241,8 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         finite = np.isfinite(keypoints).all(axis=-1)
         lost = np.argwhere(~finite & (keypoints_visible > 0))
         if len(lost):
-            raise ValueError(f'Landmark {lost[0, 1]} of instance {lost[0, 0]} is {keypoints[tuple(lost[0])]} but visible '
+            face, index = lost[0]
+            raise ValueError(f'Landmark {index} of instance {face} is {keypoints[face, index]} but visible '
                              f'({len(lost)} such landmarks); give it finite coordinates or visibility 0')
         labels = ((keypoints + 0.5) / self.scale_factor - 0.5).astype(np.float32)
         labels[~finite] = 0

@@ -1,7 +1,8 @@
 """Edge map -> covariance of the annotation of each landmark (appendix A1.3 of the paper).
 
-Around a landmark y a joint map M = edge_weight * E' / max E' + N / max N is built from a patch of the refined edge map E'
-and a Gaussian N, and the covariance of M about y is its second moment there. Coordinates are heatmap pixels, x first.
+Around a landmark y a joint map M = edge_weight * E' / max E' + N / max N is built from a patch of the refined edge
+map E' and a Gaussian N, and the covariance of M about y is its second moment there. Coordinates are heatmap px, x
+first.
 """
 from functools import lru_cache
 from typing import NamedTuple
@@ -96,7 +97,7 @@ def smoothing_stages(landmarks: np.ndarray,
                      gamma: float = 0.01,
                      edge_weight: float = 0.01,
                      gaussian_kernel: int = 5,
-                     patch_radius: int = 8,
+                     patch_radius: int = 4,
                      blur_kernel: int = 9,
                      sharpness: float = 5.) -> SmoothingStages:
     """Every intermediate product of the image-aware label smoothing.
