@@ -1,7 +1,8 @@
 """Renders synthetic faces into the official raw layout of WFLW, COFW or 300-W.
 
-    python tools/dataset_converters/synthetic_faces.py data/synthetic_raw/wflw --layout wflw --num-train 600 --num-test 120
+python tools/dataset_converters/synthetic_faces.py data/synthetic_raw/wflw --num-train 600 --num-test 120
 """
+
 import argparse
 import sys
 

@@ -1,4 +1,5 @@
 """Which face stands at which place of a synthetic dataset: a pure function of (seed, layout, split, index)."""
+
 import zlib
 from typing import Dict
 
@@ -8,13 +9,41 @@ from .params import ATTRIBUTES, FaceParams, sample_face
 
 # Share of the faces on which a flag is asked for. Every flag is set on some of any 48 consecutive faces.
 RATES = {
-    'wflw': dict(largepose=.16, expression=.18, illumination=.20, makeup=.15, occlusion=.22, blur=.22),
-    'cofw': dict(largepose=.10, expression=.20, illumination=.15, makeup=.10, occlusion=.55, blur=.10),
-    '300w': dict(largepose=.10, expression=.25, illumination=.15, makeup=.12, occlusion=.10, blur=.10),
-    'ibug': dict(largepose=.45, expression=.45, illumination=.45, makeup=.15, occlusion=.35, blur=.25),
+    'wflw': {
+        'largepose': 0.16,
+        'expression': 0.18,
+        'illumination': 0.20,
+        'makeup': 0.15,
+        'occlusion': 0.22,
+        'blur': 0.22,
+    },
+    'cofw': {
+        'largepose': 0.10,
+        'expression': 0.20,
+        'illumination': 0.15,
+        'makeup': 0.10,
+        'occlusion': 0.55,
+        'blur': 0.10,
+    },
+    '300w': {
+        'largepose': 0.10,
+        'expression': 0.25,
+        'illumination': 0.15,
+        'makeup': 0.12,
+        'occlusion': 0.10,
+        'blur': 0.10,
+    },
+    'ibug': {
+        'largepose': 0.45,
+        'expression': 0.45,
+        'illumination': 0.45,
+        'makeup': 0.15,
+        'occlusion': 0.35,
+        'blur': 0.25,
+    },
 }
 # Steps of six low-discrepancy sequences: fractional parts of square roots of primes.
-_STEPS = dict(zip(ATTRIBUTES, np.sqrt([2., 3., 5., 7., 11., 13.]) % 1.))
+_STEPS = dict(zip(ATTRIBUTES, np.sqrt([2.0, 3.0, 5.0, 7.0, 11.0, 13.0]) % 1.0))
 
 
 def _stream(seed: int, *names: str) -> tuple:
@@ -24,7 +53,7 @@ def _stream(seed: int, *names: str) -> tuple:
 def wanted_attributes(seed: int, rates: str, split: str, index: int) -> Dict[str, int]:
     """The flags asked for on face ``index``: spread evenly, so that small sets have all of them too."""
     start = np.random.default_rng(_stream(seed, rates, split, 'flags')).random(len(ATTRIBUTES))
-    return {a: int((start[i] + index * _STEPS[a]) % 1. < RATES[rates][a]) for i, a in enumerate(ATTRIBUTES)}
+    return {a: int((start[i] + index * _STEPS[a]) % 1.0 < RATES[rates][a]) for i, a in enumerate(ATTRIBUTES)}
 
 
 def face_rng(seed: int, layout: str, split: str, index: int) -> np.random.Generator:

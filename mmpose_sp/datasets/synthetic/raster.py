@@ -1,11 +1,13 @@
 """Drawing: anti-aliased shapes at sub-pixel positions, backgrounds, and the shading of a projected surface."""
+
 from copy import copy
-from typing import Optional, Tuple
+from typing import Tuple
 
 import cv2
 import numpy as np
 
-from .shape import ProjectedFace, surface_grid
+from .projection import ProjectedFace
+from .shape import surface_grid
 
 _SHIFT = 4  # fractional bits of OpenCV's fixed-point coordinates
 SUPERSAMPLING = 2
@@ -21,7 +23,7 @@ class Canvas:
     def __init__(self, picture: np.ndarray):
         """``picture``: uint8 (H, W, 3) or (H, W) of the final size."""
         h, w = picture.shape[:2]
-        self.offset = .5 * (SUPERSAMPLING - 1)  # of pixel centres; less the corner of the part in `inside`
+        self.offset = 0.5 * (SUPERSAMPLING - 1)  # of pixel centres; less the corner of the part in `inside`
         self.data = cv2.resize(picture, (w * SUPERSAMPLING, h * SUPERSAMPLING), interpolation=cv2.INTER_LINEAR)
 
     def to_canvas(self, points: np.ndarray) -> np.ndarray:
@@ -39,7 +41,7 @@ class Canvas:
         """Several open polylines of one colour and one number of points: (count, n, 2)."""
         width = max(1, int(round(width * SUPERSAMPLING)))
         fixed = np.round(self.to_canvas(curves) * (1 << _SHIFT)).astype(np.int32)
-        cv2.polylines(self.data, list(fixed), False, colour, width, cv2.LINE_AA, _SHIFT)
+        cv2.polylines(self.data, list(fixed), False, colour, width, cv2.LINE_8, _SHIFT)  # many: AA would be slow
 
     def ellipse(self, centre, axes, angle: float, colour) -> None:
         """A filled ellipse with semi-axes ``axes`` in px and ``angle`` in degrees."""
@@ -48,14 +50,14 @@ class Canvas:
         xy = np.stack([axes[0] * np.cos(a), axes[1] * np.sin(a)], -1) @ np.array([[c, s], [-s, c]])
         self.polygon(np.asarray(centre) + xy, colour)
 
-    def region(self, points: np.ndarray, margin: float = 2.) -> Tuple[slice, slice]:
+    def region(self, points: np.ndarray, margin: float = 2.0) -> Tuple[slice, slice]:
         """Slices of the canvas around some points."""
         q = self.to_canvas(points)
         low = np.clip(np.floor(q.min(0) - margin).astype(int), 0, None)
         high = np.maximum(np.ceil(q.max(0) + margin).astype(int) + 1, low)
         return slice(low[1], high[1]), slice(low[0], high[0])
 
-    def blend(self, points: np.ndarray, colour, strength: float, blur: float = 0.) -> None:
+    def blend(self, points: np.ndarray, colour, strength: float, blur: float = 0.0) -> None:
         """Mixes ``colour`` into a polygon whose edge is softened over ``blur`` px."""
         where = self.region(points, 3 * blur * SUPERSAMPLING + 2)
         patch = self.data[where]
@@ -71,7 +73,7 @@ class Canvas:
 
     @staticmethod
     def _mix(patch: np.ndarray, mask: np.ndarray, colour, strength: float) -> None:
-        a = mask * np.float32(strength / 255.)
+        a = mask * np.float32(strength / 255.0)
         flat = np.empty_like(patch)
         flat[:] = np.round(colour)
         patch[:] = cv2.blendLinear(flat, np.ascontiguousarray(patch), a, 1 - a)
@@ -86,9 +88,8 @@ class Canvas:
         part.data, part.offset = patch.copy(), self.offset - np.array([where[1].start, where[0].start])
         draw(part)
         mask = np.zeros(patch.shape[:2], np.uint8)
-        cv2.fillPoly(mask, [_fixed(part.to_canvas(clip))], 255, cv2.LINE_AA, _SHIFT)
-        a = mask * np.float32(1 / 255.)
-        patch[:] = cv2.blendLinear(part.data, np.ascontiguousarray(patch), a, 1 - a)
+        cv2.fillPoly(mask, [_fixed(part.to_canvas(clip))], 255, cv2.LINE_8, _SHIFT)
+        cv2.copyTo(part.data, mask, patch)
 
     def finish(self) -> np.ndarray:
         h, w = self.data.shape[:2]
@@ -104,8 +105,8 @@ def background(rng: np.random.Generator, size: int) -> np.ndarray:
     picture = cv2.resize(cells, (size, size), interpolation=cv2.INTER_CUBIC)
     for _ in range(int(rng.integers(0, 16))):
         colour = muted(rng.uniform(0, 255, 3)).tolist()
-        x, y = rng.uniform(-.1, 1.1, 2) * size
-        a, b = rng.uniform(.03, .3, 2) * size
+        x, y = rng.uniform(-0.1, 1.1, 2) * size
+        a, b = rng.uniform(0.03, 0.3, 2) * size
         kind = rng.integers(3)
         if kind == 0:
             corners = cv2.boxPoints(((float(x), float(y)), (float(2 * a), float(2 * b)), float(rng.uniform(0, 180))))
@@ -121,7 +122,7 @@ def background(rng: np.random.Generator, size: int) -> np.ndarray:
     return picture
 
 
-def muted(colour: np.ndarray, saturation: float = .45) -> np.ndarray:
+def muted(colour: np.ndarray, saturation: float = 0.45) -> np.ndarray:
     """A colour brought nearer to the grey of its own brightness."""
     return colour.mean() + saturation * (colour - colour.mean())
 
@@ -142,16 +143,16 @@ class Splat:
 
     def __init__(self, face: ProjectedFace, light: np.ndarray, ambient: float, diffuse: float, gloss: float):
         half = face.size // 2
-        columns = int(np.clip(3.9 * face.unit / 2, 60, 220))
-        points, normals = surface_grid(face.shape, columns, int(columns * .9))
+        columns = int(np.clip(1.7 * face.unit, 60, 220))
+        points, normals = surface_grid(face.shape, columns, int(columns * 0.9))
         q = face.project(points).reshape(-1, 3)
-        n = (normals @ face.rotation.T).reshape(-1, 3)
-        facing = n[:, 2] > -.15
+        n = (normals @ face.rotation.T.astype(np.float32)).reshape(-1, 3)
+        facing = n[:, 2] > -0.15  # the rest cannot be seen
         q, n = q[facing], n[facing]
         reflected = 2 * (n @ light) * n[:, 2] - light[2]
-        value = ambient + diffuse * np.maximum(n @ light, 0) + gloss * np.maximum(reflected, 0)**12
-        value = value * (.72 + .28 * np.clip(n[:, 2], 0, 1))  # grazing surfaces look darker, which rounds the head
-        ij = np.round((q[:, :2] + .5) / 2 - .5).astype(int)
+        value = ambient + diffuse * np.maximum(n @ light, 0) + gloss * np.maximum(reflected, 0) ** 12
+        value = value * (0.72 + 0.28 * np.clip(n[:, 2], 0, 1))  # grazing surfaces look darker, which rounds the head
+        ij = np.round((q[:, :2] + 0.5) / 2 - 0.5).astype(int)
         inside = ((ij >= 0) & (ij < half)).all(1)
         ij, z, value = ij[inside], q[inside, 2], value[inside]
         order = np.argsort(z, kind='stable')
@@ -162,10 +163,10 @@ class Splat:
         shade = shade.reshape(half, half)
         self.shade = cv2.resize(_fill(shade, np.isfinite(self.depth)), (face.size, face.size))
 
-    def hidden(self, points: np.ndarray, tolerance: float = .16) -> np.ndarray:
+    def hidden(self, points: np.ndarray, tolerance: float = 0.16) -> np.ndarray:
         """Which of (n, 3) projected points lie behind the surface: (n,) bool."""
         depth = cv2.dilate(np.maximum(self.depth, -9), np.ones((2, 2)))
-        ij = np.round((points[:, :2] + .5) / 2 - .5).astype(int)
+        ij = np.round((points[:, :2] + 0.5) / 2 - 0.5).astype(int)
         ij = np.clip(ij, 0, len(depth) - 1)
         return depth[ij[:, 1], ij[:, 0]] > points[:, 2] + tolerance
 
@@ -174,13 +175,13 @@ def _fill(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Values known here and there -> everywhere, by local means over growing windows."""
     weight = known.astype(np.float32)
     out = values * weight
-    filled: Optional[np.ndarray] = None
-    for k in (3, 7, 31):
+    filled, have = np.zeros_like(out), np.zeros(out.shape, bool)
+    for k, least in ((3, 0.1), (7, 1e-4), (31, 1e-4)):
         num, den = cv2.blur(out, (k, k)), cv2.blur(weight, (k, k))
-        level = num / np.maximum(den, 1e-6)
-        filled = level if filled is None else np.where(have, filled, level)
-        have = (den > .1) if k == 3 else (have | (den > 1e-4))
-    rest = float(values[known].mean()) if known.any() else 1.
+        new = (den > least) & ~have
+        filled[new] = num[new] / den[new]
+        have |= new
+    rest = float(values[known].mean()) if known.any() else 1.0
     return np.where(have, filled, rest).astype(np.float32)
 
 

@@ -1,4 +1,5 @@
 """From parameters to a picture, its landmarks and its flags."""
+
 from dataclasses import dataclass
 from typing import Dict, Union
 
@@ -8,8 +9,8 @@ import numpy as np
 from . import appearance
 from .occluders import draw_occluder
 from .params import OCCLUDED_LANDMARKS, FaceParams, param_attributes, sample_face
+from .projection import ProjectedFace
 from .raster import Canvas, Splat, background
-from .shape import ProjectedFace
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,13 @@ class Face:
 
 
 # (ambient, diffuse, gloss) of a light
-_LIGHTS = dict(soft=(.62, .42, .10), side=(.22, .95, .12), low_key=(.19, .28, .06), overexposed=(.95, .62, .3),
-               coloured=(.55, .5, .12))
+_LIGHTS = {
+    'soft': (0.62, 0.42, 0.10),
+    'side': (0.22, 0.95, 0.12),
+    'low_key': (0.19, 0.28, 0.06),
+    'overexposed': (0.95, 0.62, 0.3),
+    'coloured': (0.55, 0.5, 0.12),
+}
 
 
 def render_face(face: Union[FaceParams, np.random.Generator], size: int = 256) -> Face:
@@ -57,11 +63,11 @@ def render_face(face: Union[FaceParams, np.random.Generator], size: int = 256) -
     image, mask = canvas.finish(), skin_mask.finish()
 
     azimuth = np.deg2rad(p.light_azimuth)
-    direction = np.array([np.sin(azimuth) * .95, -.45, .3 + .7 * np.cos(azimuth)])
+    direction = np.array([np.sin(azimuth) * 0.95, -0.45, 0.3 + 0.7 * np.cos(azimuth)])
     direction /= np.linalg.norm(direction)
     ambient, diffuse, gloss = _LIGHTS[p.light]
     splat = Splat(projected, direction, ambient, diffuse, gloss)
-    image = _light(image, mask, splat.shade, direction, ambient + .55 * diffuse, p)
+    image = _light(image, mask, splat.shade, direction, ambient + 0.55 * diffuse, p)
 
     cover = None
     if p.occluder is not None:
@@ -82,7 +88,7 @@ def render_face(face: Union[FaceParams, np.random.Generator], size: int = 256) -
 def _light(image, mask, shade, direction, base, p: FaceParams) -> np.ndarray:
     size = len(image)
     ramp = np.linspace(-1, 1, size, dtype=np.float32)
-    around = base * (1 + .35 * direction[0] * ramp[None] + .2 * direction[1] * ramp[:, None])
+    around = base * (1 + 0.35 * direction[0] * ramp[None] + 0.2 * direction[1] * ramp[:, None])
     a = mask.astype(np.float32) / 255
     factor = around + a * (shade - around)
     factor = cv2.merge([factor * t for t in p.light_tint])
@@ -99,15 +105,15 @@ def _photograph(image: np.ndarray, p: FaceParams, rng: np.random.Generator) -> n
         a = rng.uniform(0, np.pi)
         reach = (n // 2) * np.array([np.cos(a), np.sin(a)])
         ends = np.round((n // 2 + np.stack([-reach, reach])) * 16).astype(int)
-        cv2.line(kernel, tuple(ends[0].tolist()), tuple(ends[1].tolist()), 1., 1, cv2.LINE_8, 4)
+        cv2.line(kernel, tuple(ends[0].tolist()), tuple(ends[1].tolist()), 1.0, 1, cv2.LINE_8, 4)
         image = cv2.filter2D(image, -1, kernel / kernel.sum())
     if p.noise > 0:
         noise = np.empty((size, size), np.int16)
         # one 64 x 64 tile, shifted at random per row of tiles, is indistinguishable from fresh noise and much faster
-        tile = np.round(rng.normal(0, p.noise, (64, size + 64))).astype(np.int16)
+        tile = np.round(p.noise * rng.standard_normal((64, size + 64), np.float32)).astype(np.int16)
         for y in range(0, size, 64):
             x = int(rng.integers(64))
-            noise[y:y + 64] = tile[:min(64, size - y), x:x + size]
+            noise[y : y + 64] = tile[: min(64, size - y), x : x + size]
         image = np.clip(image + noise[..., None], 0, 255).astype(np.uint8)
     return image
 

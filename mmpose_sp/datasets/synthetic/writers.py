@@ -1,5 +1,8 @@
 """Synthetic datasets on disk, in the official raw layouts of WFLW, COFW and 300-W."""
+
+import multiprocessing
 import shutil
+import sys
 import tempfile
 import zlib
 from concurrent.futures import ProcessPoolExecutor
@@ -52,18 +55,26 @@ def _one_thread():
 
 
 def _draw_all(jobs: Sequence[_Job], workers: int, what: str) -> Iterator[_Drawn]:
-    bar = partial(tqdm, total=len(jobs), desc=what, unit='face', mininterval=.5)
+    bar = partial(tqdm, total=len(jobs), desc=what, unit='face', mininterval=0.5)
     if workers <= 1:
         yield from bar(map(_draw, jobs))
     else:
-        with ProcessPoolExecutor(workers, initializer=_one_thread) as pool:
-            yield from bar(pool.map(_draw, jobs, chunksize=8))
+        # Forking starts workers at once, but OpenCV's threads do not survive it: stop them first.
+        method = 'fork' if sys.platform.startswith('linux') else 'spawn'
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)
+        try:
+            context = multiprocessing.get_context(method)
+            with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
+                yield from bar(pool.map(_draw, jobs, chunksize=8))
+        finally:
+            cv2.setNumThreads(threads)
 
 
 def _varied_size(size: int, seed: int, *names) -> int:
     """An even side between 0.75 and 1.25 times ``size``."""
     rng = np.random.default_rng((seed, zlib.crc32('/'.join(map(str, names)).encode())))
-    return max(64, 2 * int(round(size * rng.uniform(.75, 1.25) / 2)))
+    return max(64, 2 * int(round(size * rng.uniform(0.75, 1.25) / 2)))
 
 
 @contextmanager
@@ -97,8 +108,6 @@ def write_wflw(dst: Path, num_train: int, num_test: int, seed: int, size: int, w
 
     A tenth of the pictures show two faces side by side and so appear in two lines, as in the real set.
     """
-    names = dict(largepose='largepose', expression='expression', illumination='illumination', makeup='makeup',
-                 occlusion='occlusion', blur='blur')
     full = dst / 'WFLW_annotations' / 'list_98pt_rect_attr_train_test'
     subset = dst / 'WFLW_annotations' / 'list_98pt_test'
     full.mkdir(parents=True)
@@ -117,8 +126,16 @@ def write_wflw(dst: Path, num_train: int, num_test: int, seed: int, size: int, w
             for k, g in enumerate(group):
                 points = g.points + [k * size, 0]
                 coordinates = ' '.join(f'{v:.6f}' for v in points.ravel())
-                lines.append(' '.join([coordinates, *map(str, _rect(points, i, seed, g.image.shape[0], k)),
-                                       *(str(g.attributes[a]) for a in ATTRIBUTES), name]))
+                lines.append(
+                    ' '.join(
+                        [
+                            coordinates,
+                            *map(str, _rect(points, i, seed, g.image.shape[0], k)),
+                            *(str(g.attributes[a]) for a in ATTRIBUTES),
+                            name,
+                        ]
+                    )
+                )
                 for a in ATTRIBUTES:
                     if g.attributes[a]:
                         subsets[a].append(f'{coordinates} {name}')
@@ -126,13 +143,13 @@ def write_wflw(dst: Path, num_train: int, num_test: int, seed: int, size: int, w
         _save_lines(full / f'list_98pt_rect_attr_{split}.txt', lines)
         if split == 'test':
             for a in ATTRIBUTES:
-                _save_lines(subset / f'list_98pt_test_{names[a]}.txt', subsets[a])
+                _save_lines(subset / f'list_98pt_test_{a}.txt', subsets[a])
 
 
 def _rect(points: np.ndarray, index: int, seed: int, size: int, column: int) -> Tuple[int, int, int, int]:
     """A face box (x_min, y_min, x_max, y_max) that holds all landmarks, loosened a little at random."""
     rng = np.random.default_rng((seed, index, column))
-    slack = rng.uniform(0, .06, 4) * np.ptp(points, axis=0).max()
+    slack = rng.uniform(0, 0.06, 4) * np.ptp(points, axis=0).max()
     x0, y0 = np.floor(points.min(0) - slack[:2]).astype(int)
     x1, y1 = np.ceil(points.max(0) + slack[2:]).astype(int)
     left = column * size
@@ -153,6 +170,7 @@ def write_cofw(dst: Path, num_train: int, num_test: int, seed: int, size: int, w
 
 def _save_cofw(path: Path, tag: str, count: int, faces: Iterator[_Drawn]):
     import h5py
+
     phis, boxes = np.zeros((87, count)), np.zeros((4, count))
     with h5py.File(path, 'w', userblock_size=512) as f:
         cells = np.empty((1, count), dtype=object)
@@ -160,8 +178,9 @@ def _save_cofw(path: Path, tag: str, count: int, faces: Iterator[_Drawn]):
         for i, face in enumerate(faces):
             grey = i % 5 == 3
             picture = cv2.cvtColor(face.image, cv2.COLOR_BGR2GRAY if grey else cv2.COLOR_BGR2RGB)
-            item = group.create_dataset(f'i{i}', data=np.ascontiguousarray(picture.T), compression='gzip',
-                                        compression_opts=1, track_times=False)
+            item = group.create_dataset(
+                f'i{i}', data=np.ascontiguousarray(picture.T), compression='gzip', compression_opts=1, track_times=False
+            )
             item.attrs['MATLAB_class'] = np.bytes_('uint8')
             cells[0, i] = item.ref
             phis[:, i] = np.concatenate([face.points[:, 0] + 1, face.points[:, 1] + 1, face.occluded])
@@ -197,7 +216,7 @@ def _shares(count: int, weights: Sequence[int]) -> List[int]:
     """``count`` divided in proportion to ``weights``; every part gets one as long as there are enough."""
     exact = np.asarray(weights) / sum(weights) * count
     shares = np.floor(exact).astype(int)
-    for i in np.argsort(shares - exact, kind='stable')[:count - shares.sum()]:
+    for i in np.argsort(shares - exact, kind='stable')[: count - shares.sum()]:
         shares[i] += 1
     for i in np.flatnonzero(shares == 0):
         if shares.max() > 1:
@@ -209,8 +228,16 @@ def _shares(count: int, weights: Sequence[int]) -> List[int]:
 _WRITERS = {'wflw': write_wflw, 'cofw': write_cofw, '300w': write_300w}
 
 
-def write_synthetic_faces(dst: Union[str, Path], layout: str = 'wflw', num_train: int = 600, num_test: int = 120,
-                          seed: int = 0, size: int = 256, workers: int = 1, overwrite: bool = False) -> None:
+def write_synthetic_faces(
+    dst: Union[str, Path],
+    layout: str = 'wflw',
+    num_train: int = 600,
+    num_test: int = 120,
+    seed: int = 0,
+    size: int = 256,
+    workers: int = 1,
+    overwrite: bool = False,
+) -> None:
     """Renders a synthetic dataset into the folder ``dst``.
 
     Args:
@@ -233,7 +260,7 @@ def write_synthetic_faces(dst: Union[str, Path], layout: str = 'wflw', num_train
     if size < 64 or size % 2:
         raise ValueError(f'size of a face picture must be even and at least 64, got {size}')
     with _complete_or_nothing(dst, overwrite) as scratch:
-        for name in (LAYOUTS if layout == 'all' else (layout,)):
+        for name in LAYOUTS if layout == 'all' else (layout,):
             folder = scratch / name if layout == 'all' else scratch
             folder.mkdir(exist_ok=True)
             _WRITERS[name](folder, num_train, num_test, seed, size, workers)
