@@ -1,0 +1,141 @@
+"""Contact sheets: pictures in a grid, with captions and a title."""
+from typing import Optional, Sequence, Tuple
+
+import cv2
+import numpy as np
+
+from .draw import as_bgr
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_INK, _PAPER = (40, 40, 40), (255, 255, 255)
+
+
+def fit_tile(image: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
+    """Resize an image to fit into ``size`` = (width, height), keeping its aspect, centred on white."""
+    image = as_bgr(image)
+    width, height = size
+    scale = min(width / image.shape[1], height / image.shape[0])
+    inner = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+    if inner != image.shape[1::-1]:
+        image = cv2.resize(image, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    tile = np.full((height, width, 3), 255, dtype=np.uint8)
+    x, y = (width - inner[0]) // 2, (height - inner[1]) // 2
+    tile[y:y + inner[1], x:x + inner[0]] = image
+    return tile
+
+
+def put_text(canvas: np.ndarray, text: str, left: int, baseline: int, width: int, height: float) -> None:
+    """Write one line into ``canvas`` (changed in place), ``height`` px tall or less so that it fits ``width`` px."""
+    scale = height / cv2.getTextSize('X', _FONT, 1, 1)[0][1]
+    needed = cv2.getTextSize(text, _FONT, scale, 1)[0][0]
+    scale *= min(1, width / max(needed, 1))
+    cv2.putText(canvas, text, (left, baseline), _FONT, scale, _INK, 1, cv2.LINE_AA)
+
+
+def contact_sheet(images: Sequence[np.ndarray],
+                  captions: Optional[Sequence[str]] = None,
+                  columns: int = 4,
+                  tile: Tuple[int, int] = (256, 256),
+                  title: Optional[str] = None,
+                  gap: int = 8) -> np.ndarray:
+    """Lay pictures out in a grid.
+
+    Args:
+        images: uint8 BGR pictures of any sizes.
+        captions: One line under each picture.
+        columns: Pictures in a row.
+        tile: (width, height) px of each picture.
+        title: One line above the grid.
+        gap: White margin in px.
+
+    Returns:
+        uint8 BGR sheet.
+
+    Raises:
+        ValueError: No picture, or as many captions as pictures are not given.
+    """
+    if not len(images):
+        raise ValueError('a contact sheet needs at least one picture')
+    if captions is not None and len(captions) != len(images):
+        raise ValueError(f'{len(images)} pictures but {len(captions)} captions')
+    columns = max(1, min(columns, len(images)))
+    rows = -(-len(images) // columns)
+    width, height = tile
+    footer = 22 if captions is not None else 0
+    header = 34 if title else 0
+    canvas = np.empty((header + gap + rows * (height + footer + gap), gap + columns * (width + gap), 3), np.uint8)
+    canvas[:] = _PAPER
+    if title:
+        put_text(canvas, title, gap, header - 8, canvas.shape[1] - 2 * gap, 15)
+    for index, image in enumerate(images):
+        row, column = divmod(index, columns)
+        x, y = gap + column * (width + gap), header + gap + row * (height + footer + gap)
+        canvas[y:y + height, x:x + width] = fit_tile(image, tile)
+        if captions is not None:
+            put_text(canvas, captions[index], x, y + height + 16, width, 10)
+    return canvas
+
+
+def subset_sheet(rows: Sequence[Tuple[str, Sequence[np.ndarray]]],
+                 tile: Tuple[int, int] = (192, 192),
+                 label_width: int = 110,
+                 title: Optional[str] = None,
+                 gap: int = 6) -> np.ndarray:
+    """One row of pictures per named group, such as the subsets of WFLW; short rows are padded with white.
+
+    Args:
+        rows: (name, uint8 BGR pictures) pairs; groups without a picture are left out.
+
+    Raises:
+        ValueError: Every group is empty.
+    """
+    rows = [(name, list(images)) for name, images in rows if len(images)]
+    if not rows:
+        raise ValueError('every row is empty: nothing to draw')
+    columns = max(len(images) for _, images in rows)
+    width, height = tile
+    header = 34 if title else 0
+    shape = header + gap + len(rows) * (height + gap), label_width + gap + columns * (width + gap), 3
+    canvas = np.full(shape, 255, dtype=np.uint8)
+    if title:
+        put_text(canvas, title, gap, header - 8, canvas.shape[1] - 2 * gap, 15)
+    for row, (name, images) in enumerate(rows):
+        y = header + gap + row * (height + gap)
+        put_text(canvas, name, gap, y + height // 2 + 5, label_width - 2 * gap, 11)
+        for column, image in enumerate(images):
+            x = label_width + gap + column * (width + gap)
+            canvas[y:y + height, x:x + width] = fit_tile(image, tile)
+    return canvas
+
+
+def write_image(path: str, image: np.ndarray) -> str:
+    """Write a picture, creating its folder; returns the path.
+
+    Raises:
+        OSError: OpenCV cannot write it (unknown extension, full disk, no permission).
+    """
+    from pathlib import Path
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        written = cv2.imwrite(str(path), image)
+    except cv2.error as error:
+        raise OSError(f'{path}: cannot write this picture; use a .png or .jpg name') from error
+    if not written:
+        raise OSError(f'{path}: cannot write this picture (disk full, or no permission?)')
+    return str(path)
+
+
+def read_image(path: str) -> np.ndarray:
+    """Read a picture as uint8 BGR.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: Not a picture.
+    """
+    from pathlib import Path
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'{path}: no such image')
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError(f'{path}: cannot be read as an image (truncated, or not an image?)')
+    return image

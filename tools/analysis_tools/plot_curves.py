@@ -1,0 +1,199 @@
+"""NME against epochs for several runs, and how much faster one converges than another (Fig. 3).
+
+Reads the scalars that MMEngine writes during training (``<work_dir>/<timestamp>/vis_data/scalars.json``), resumed runs
+included. Example:
+
+    python tools/analysis_tools/plot_curves.py --run STAR=work_dirs/star --run Ours=work_dirs/sp --faster Ours --than STAR
+"""
+import argparse
+import json
+from collections import OrderedDict
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from mmpose_sp.utils.atomic import atomic_path
+
+
+class Curve(NamedTuple):
+    """A validation metric over training: ``epochs`` (n,) increasing, ``values`` (n,)."""
+    epochs: np.ndarray
+    values: np.ndarray
+
+
+class Convergence(NamedTuple):
+    """When two curves first reach a target value; ``ratio`` = slow / fast. None where it is never reached."""
+    target: float
+    fast: Optional[int]
+    slow: Optional[int]
+    ratio: Optional[float]
+
+
+def find_logs(path: str) -> List[Path]:
+    """The scalar files of a run, oldest first: a file itself, or all below a work directory.
+
+    Raises:
+        FileNotFoundError: Nothing there.
+    """
+    path = Path(path)
+    if path.is_file():
+        return [path]
+    logs = sorted(path.glob('**/vis_data/scalars.json'))
+    if not logs:
+        raise FileNotFoundError(f'{path}: no vis_data/scalars.json below it; give the work_dir of a training run')
+    return logs
+
+
+def read_curve(path: str, metric: str = 'NME') -> Curve:
+    """Read one metric of a run.
+
+    A resumed run overwrites the epochs that it repeats.
+
+    Raises:
+        ValueError: A line that is not JSON, or no value of this metric; the message lists the keys found.
+    """
+    points: Dict[int, float] = {}
+    keys = set()
+    for log in find_logs(path):
+        records = _read_lines(log)
+        keys.update(key for record in records for key in record)
+        for record in records:
+            if metric in record:
+                points[int(record['step'])] = float(record[metric])
+    if not points:
+        candidates = sorted(key for key in keys if key.rsplit('/', 1)[-1] == metric.rsplit('/', 1)[-1])
+        hint = f'did you mean --metric {" or ".join(candidates)}?' if candidates else f'it has {sorted(keys)}'
+        raise ValueError(f'{path}: no value of {metric!r}; {hint}')
+    epochs = np.array(sorted(points))
+    return Curve(epochs, np.array([points[e] for e in epochs]))
+
+
+def _read_lines(log: Path) -> List[dict]:
+    lines = log.read_text().splitlines()
+    records = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            if number == len(lines):  # a run that is still writing, or was killed
+                break
+            raise ValueError(f'{log}, line {number}: not JSON ({error})') from error
+    return records
+
+
+def epochs_to_reach(curve: Curve, target: float, lower_is_better: bool = True) -> Optional[int]:
+    """First epoch whose value is at least as good as ``target``; None if no epoch is."""
+    good = curve.values <= target if lower_is_better else curve.values >= target
+    return int(curve.epochs[good.argmax()]) if good.any() else None
+
+
+def convergence(fast: Curve, slow: Curve, target: Optional[float] = None, lower_is_better: bool = True) -> Convergence:
+    """Compare when two runs reach ``target``, by default the final value of the slow one (Sec. 5.2).
+
+    The slow run is credited with the first epoch at which it reaches its own final value, not with its last epoch, so
+    a schedule that ends in a plateau does not flatter the fast one.
+    """
+    target = float(slow.values[-1]) if target is None else target
+    reached = [epochs_to_reach(curve, target, lower_is_better) for curve in (fast, slow)]
+    ratio = reached[1] / reached[0] if None not in reached and reached[0] > 0 else None
+    return Convergence(target, reached[0], reached[1], ratio)
+
+
+def parse_run(text: str) -> Tuple[str, str, str]:
+    """Split ``[PANEL:]LABEL=PATH`` into (panel, label, path).
+
+    Raises:
+        ValueError: No ``=``.
+    """
+    name, separator, path = text.partition('=')
+    if not separator or not name or not path:
+        raise ValueError(f'{text!r} is not [PANEL:]LABEL=PATH')
+    panel, separator, label = name.rpartition(':')
+    return panel, label, path
+
+
+def plot(panels: Dict[str, Dict[str, Curve]], path: str, metric: str = 'NME', target: Optional[Dict[str, float]] = None,
+         log_scale: bool = False) -> None:
+    """Draw one panel per group of curves; a dashed line marks the target of the comparison."""
+    import matplotlib
+    matplotlib.use('Agg')
+    import matplotlib.pyplot as plt
+    figure, axes = plt.subplots(1, len(panels), figsize=(4.8 * len(panels), 3.6), squeeze=False)
+    for axis, (title, curves) in zip(axes[0], panels.items()):
+        for label, curve in curves.items():
+            axis.plot(curve.epochs, curve.values, label=label, lw=1.6, marker='.' if len(curve.epochs) < 40 else None)
+        if target and title in target:
+            axis.axhline(target[title], color='0.5', lw=0.8, ls='--')
+        if log_scale:
+            axis.set_yscale('log')
+        axis.set(xlabel='epoch', ylabel=f'{metric} [%]' if metric.endswith(('NME', 'FR')) else metric, title=title)
+        axis.grid(alpha=0.3, which='both')
+        axis.legend()
+    figure.tight_layout()
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=130)
+    plt.close(figure)
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--run', action='append', required=True, metavar='[PANEL:]LABEL=PATH',
+                        help='a work_dir or scalars.json; repeat for each run; runs of one PANEL share a plot')
+    parser.add_argument('--metric', default='NME', help='key of the validation metric (default: NME)')
+    parser.add_argument('--faster', metavar='LABEL', help='report how much sooner this run ...')
+    parser.add_argument('--than', metavar='LABEL', help='... reaches the final value of this one')
+    parser.add_argument('--target', type=float, help='compare at this value instead of the final one')
+    parser.add_argument('--higher-is-better', action='store_true', help='for AUC')
+    parser.add_argument('--log', action='store_true', help='logarithmic axis')
+    parser.add_argument('--out', default='work_dirs/curves.png', help='figure (default: %(default)s)')
+    args = parser.parse_args(argv)
+    if (args.faster is None) != (args.than is None):
+        parser.error('--faster and --than go together')
+    try:
+        args.run = [parse_run(text) for text in args.run]
+    except ValueError as error:
+        parser.error(f'--run {error}')
+    labels = {label for _, label, _ in args.run}
+    for name in (args.faster, args.than):
+        if name is not None and name not in labels:
+            parser.error(f'{name!r} is not the label of a --run; labels: {sorted(labels)}')
+    args.parser = parser
+    return args
+
+
+def describe(result: Convergence, faster: str, than: str, metric: str) -> str:
+    """The comparison in one sentence."""
+    times = [f'{name} reaches it ' + (f'at epoch {epoch}' if epoch is not None else 'never')
+             for name, epoch in ((faster, result.fast), (than, result.slow))]
+    ratio = f': {result.ratio:.2f} x faster' if result.ratio is not None else ''
+    return f'{metric} {result.target:.3f}: {", ".join(times)}{ratio}'
+
+
+def main(argv=None) -> None:
+    args = parse_args(argv)
+    panels: Dict[str, Dict[str, Curve]] = OrderedDict()
+    for panel, label, path in args.run:
+        try:
+            panels.setdefault(panel, OrderedDict())[label] = read_curve(path, args.metric)
+        except (OSError, ValueError) as error:
+            args.parser.error(str(error))
+    targets = {}
+    for panel, curves in panels.items():
+        for label, curve in curves.items():
+            best = curve.values.max() if args.higher_is_better else curve.values.min()
+            print(f'{panel + ": " if panel else ""}{label}: {len(curve.epochs)} validations, '
+                  f'final {args.metric} {curve.values[-1]:.3f}, best {best:.3f}')
+        if args.faster in curves and args.than in curves:
+            result = convergence(curves[args.faster], curves[args.than], args.target, not args.higher_is_better)
+            targets[panel] = result.target
+            print((panel + ': ' if panel else '') + describe(result, args.faster, args.than, args.metric))
+    plot(panels, args.out, args.metric, targets, args.log)
+    print(f'written: {args.out}')
+
+
+if __name__ == '__main__':
+    main()
