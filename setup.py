@@ -30,7 +30,5 @@ setup(
     extras_require={
         'onnx': ['onnx', 'onnxruntime', 'onnxscript'],
         'photo': ['scikit-image'],
-        'web': ['gradio'],
-        'tensorboard': ['tensorboard'],
     },
 )
