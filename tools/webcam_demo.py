@@ -15,7 +15,7 @@ import numpy as np
 
 from mmpose_sp.apis import FaceLandmarker, draw_result
 from mmpose_sp.apis.drawing import LAYERS
-from mmpose_sp.apis.sources import open_source
+from mmpose_sp.apis.sources import Source, open_source
 from mmpose_sp.apis.video import VideoWriter
 
 WINDOW = 'mmpose_sp: q quits'
@@ -90,7 +90,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         return 2
 
 
-def run(args: argparse.Namespace, landmarker: FaceLandmarker, source, writer: Optional[VideoWriter]) -> int:
+def run(args: argparse.Namespace, landmarker: FaceLandmarker, source: Source, writer: Optional[VideoWriter]) -> int:
     """Draw frame after frame until the end, a key or ``--max-frames``."""
     layers, rate, count, faces = args.draw, 0., 0, 0
     results = landmarker.iterate(source, whole_image=args.whole_image, errors='record', progress=False, keep_image=True)

@@ -67,6 +67,8 @@ def open_source(inputs: Any) -> Source:
     if not items:
         raise ValueError('inputs is empty: nothing to look at')
     many = isinstance(inputs, (list, tuple)) or _is_pattern(inputs) or _is_folder(inputs)
+    if not many and isinstance(items[0], Path) and not items[0].is_file():
+        raise FileNotFoundError(f'{inputs}: no such file or folder')
     tolerant = _is_pattern(inputs) or _is_folder(inputs)
     return Source(iter(_frames(items)), 'images' if many else 'image', len(items), tolerant=tolerant)
 
@@ -121,23 +123,23 @@ def _open_video(target: Union[int, str]) -> Source:
             raise ValueError(f'camera {target} cannot be opened: is one connected, and is it free? '
                              'A video file works as well')
         raise ValueError(f'{target}: cannot be opened as a video (damaged, or a codec that OpenCV lacks?)')
+    name = f'webcam:{target}' if live else target
+    read, first = capture.read()
+    if not read:
+        capture.release()
+        raise ValueError(f'{name}: not one frame can be read')
     count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     fps = capture.get(cv2.CAP_PROP_FPS)
-    name = f'webcam:{target}' if live else target
-    return Source(_video_frames(capture, name), 'video', count if count > 0 and not live else None, live,
+    return Source(_video_frames(capture, first, name), 'video', count if count > 0 and not live else None, live,
                   fps if fps and np.isfinite(fps) else 0.)
 
 
-def _video_frames(capture: cv2.VideoCapture, name: str) -> Iterator[Frame]:
+def _video_frames(capture: cv2.VideoCapture, image: np.ndarray, name: str) -> Iterator[Frame]:
+    index, read = 0, True
     try:
-        index = 0
-        while True:
-            read, image = capture.read()
-            if not read:
-                break
+        while read:
             yield Frame(f'{name} #{index}', lambda image=image: as_bgr(image), index)
+            read, image = capture.read()
             index += 1
     finally:
         capture.release()
-    if not index:
-        raise ValueError(f'{name}: not one frame can be read')

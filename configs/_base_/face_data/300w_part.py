@@ -2,6 +2,7 @@
 # tenth is held out for every choice; tested on 217 faces of HELEN test. Never "300-W full / common / challenging".
 _base_ = ['face.py']
 
-train_dataloader = dict(dataset=dict(type='SPFace300WDataset', data_root='data/300w/', ann_file='annotations/face_landmarks_300w_part_train.json'))
-val_dataloader = dict(dataset=dict(type='SPFace300WDataset', data_root='data/300w/', ann_file='annotations/face_landmarks_300w_part_val.json'))
-test_dataloader = dict(dataset=dict(type='SPFace300WDataset', data_root='data/300w/', ann_file='annotations/face_landmarks_300w_part_test.json'))
+dataset_type = 'SPFace300WDataset'  # MMPoseInferencer reads it to pick the face detector
+train_dataloader = dict(dataset=dict(type=dataset_type, data_root='data/300w/', ann_file='annotations/face_landmarks_300w_part_train.json'))
+val_dataloader = dict(dataset=dict(type=dataset_type, data_root='data/300w/', ann_file='annotations/face_landmarks_300w_part_val.json'))
+test_dataloader = dict(dataset=dict(type=dataset_type, data_root='data/300w/', ann_file='annotations/face_landmarks_300w_part_test.json'))

@@ -1,6 +1,7 @@
 # COFW: 1,345 / 507 faces, 29 landmarks.
 _base_ = ['face.py']
 
-train_dataloader = dict(dataset=dict(type='SPCOFWDataset', data_root='data/cofw/', ann_file='annotations/cofw_train.json'))
-val_dataloader = dict(dataset=dict(type='SPCOFWDataset', data_root='data/cofw/', ann_file='annotations/cofw_test.json'))
-test_dataloader = dict(dataset=dict(type='SPCOFWDataset', data_root='data/cofw/', ann_file='annotations/cofw_test.json'))
+dataset_type = 'SPCOFWDataset'  # MMPoseInferencer reads it to pick the face detector
+train_dataloader = dict(dataset=dict(type=dataset_type, data_root='data/cofw/', ann_file='annotations/cofw_train.json'))
+val_dataloader = dict(dataset=dict(type=dataset_type, data_root='data/cofw/', ann_file='annotations/cofw_test.json'))
+test_dataloader = dict(dataset=dict(type=dataset_type, data_root='data/cofw/', ann_file='annotations/cofw_test.json'))

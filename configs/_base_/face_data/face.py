@@ -25,6 +25,8 @@ texture = [
     dict(type='mmcv.RandomGrayscale', prob=0.2, keep_channels=True),
 ]
 
+data_mode = 'topdown'  # read by MMPoseInferencer
+
 train_dataloader = dict(
     batch_size=64,
     num_workers=2,

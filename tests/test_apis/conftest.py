@@ -1,0 +1,32 @@
+import pytest
+import torch
+from api_helpers import INPUT_SIZE, MAP_SIZE, NUM_LANDMARKS, random_landmarker
+
+
+@pytest.fixture(scope='session')
+def landmarker():
+    """The lite network with random weights; scores large enough to differ."""
+    made = random_landmarker()
+    torch.nn.init.normal_(made.model.head.final_layer.weight, std=0.3)
+    return made
+
+
+@pytest.fixture(scope='session')
+def checkpoint(landmarker, tmp_path_factory):
+    path = tmp_path_factory.mktemp('weights') / 'lite.pth'
+    torch.save({'state_dict': landmarker.model.state_dict(), 'meta': {}}, path)
+    return path
+
+
+@pytest.fixture
+def knows_brightness():
+    """A landmarker whose every landmark is the brightest place: its scores are the brightness of the crop."""
+    made = random_landmarker()
+    made.model.extract_feat = lambda inputs: inputs
+
+    def scores(inputs):
+        maps = torch.nn.functional.avg_pool2d(inputs.mean(dim=1, keepdim=True), INPUT_SIZE // MAP_SIZE)
+        return maps.expand(-1, NUM_LANDMARKS, -1, -1)
+
+    made.model.head.forward = scores
+    return made

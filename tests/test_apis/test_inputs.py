@@ -1,0 +1,210 @@
+"""What can be given to FaceLandmarker: every kind of picture, folder, video and box, good or bad."""
+import cv2
+import numpy as np
+import pytest
+from api_helpers import noise, spot
+from PIL import Image
+
+from mmpose_sp.apis.boxes import BoxMapping, check_boxes
+from mmpose_sp.apis.images import as_bgr, read_image
+from mmpose_sp.apis.sources import open_source
+
+BOX = (60, 50, 160, 150)
+SPOT = (113., 96.)
+
+
+def write(path, image):
+    assert cv2.imwrite(str(path), image)
+    return path
+
+
+def jpeg(path, image, **kwargs):
+    Image.fromarray(image[..., ::-1]).save(path, quality=95, **kwargs)
+    return path
+
+
+def write_video(path, frames=5, size=(96, 80), fps=10):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), fps, size)
+    for seed in range(frames):
+        writer.write(noise(*size, seed=seed))
+    writer.release()
+    return path
+
+
+def sixteen_bit(image):
+    return image.astype(np.uint16) * 256 + 77
+
+
+def with_alpha(image):
+    return np.concatenate([image, np.full_like(image[..., :1], 9)], axis=2)
+
+
+KINDS = {'bgr': lambda x: x, 'gray': lambda x: x[..., 0], 'gray (H, W, 1)': lambda x: x[..., :1], 'alpha': with_alpha,
+         '16 bit': sixteen_bit, '16 bit gray': lambda x: sixteen_bit(x)[..., 0],
+         '16 bit alpha': lambda x: sixteen_bit(with_alpha(x)), 'strided': lambda x: np.repeat(x, 2, axis=1)[:, ::2]}
+
+
+@pytest.mark.parametrize('convert', KINDS.values(), ids=KINDS)
+def test_the_kind_of_a_picture_does_not_matter(knows_brightness, tmp_path, convert):
+    picture = convert(spot(240, 220, *SPOT))
+    path = write(tmp_path / 'picture.png', picture)
+    for given in (picture, path, str(path)):
+        result, = knows_brightness(given, bboxes=[BOX])
+        np.testing.assert_allclose(result.faces[0].landmarks[0], SPOT, atol=0.25)
+
+
+def test_files_and_arrays_are_the_same_picture(tmp_path):
+    for convert in KINDS.values():
+        picture = convert(noise(31, 20))
+        np.testing.assert_array_equal(read_image(write(tmp_path / 'p.png', picture)), as_bgr(picture))
+
+
+def test_exif_orientation_is_applied(knows_brightness, tmp_path):
+    upright = spot(240, 220, *SPOT)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: show it rotated by 90 degrees clockwise
+    path = jpeg(tmp_path / 'turned.jpg', cv2.rotate(upright, cv2.ROTATE_90_COUNTERCLOCKWISE), exif=exif)
+    result, = knows_brightness(path, bboxes=[BOX])
+    assert result.size == (240, 220)
+    np.testing.assert_allclose(result.faces[0].landmarks[0], SPOT, atol=0.3)
+
+
+def test_one_pixel(landmarker):
+    pixel = np.full((1, 1, 3), 200, dtype=np.uint8)
+    assert landmarker(pixel)[0].faces == []
+    face, = landmarker(pixel, whole_image=True)[0].faces
+    assert np.isfinite(face.landmarks).all() and np.abs(face.landmarks).max() < 2
+
+
+def test_8k(knows_brightness):
+    width, height, centre = 7680, 4320, np.array([7000.3, 4000.6])
+    picture = np.zeros((height, width, 3), dtype=np.uint8)
+    picture[3900:4101, 6900:7101] = spot(201, 201, 100.3, 100.6)
+    result, = knows_brightness(picture, bboxes=[(6940, 3940, 7050, 4070)])
+    np.testing.assert_allclose(result.faces[0].landmarks[0], centre, atol=0.25)
+    assert knows_brightness(picture)[0].faces == []  # the cascade searches a smaller copy
+
+
+@pytest.mark.parametrize(('content', 'message'), [
+    (b'', 'empty'),
+    (b'this is no picture', 'cannot be decoded'),
+    (b'\xff\xd8\xff\xe0' + bytes(2000), 'cannot be decoded'),
+])
+def test_files_that_are_no_pictures(landmarker, tmp_path, content, message):
+    path = tmp_path / 'bad.jpg'
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f'bad.jpg.*{message}'):
+        landmarker(path, whole_image=True)
+
+
+@pytest.mark.parametrize('suffix', ['.jpg', '.png', '.bmp'])
+def test_truncated_pictures_are_refused(tmp_path, suffix):
+    whole = write(tmp_path / f'whole{suffix}', noise(160, 120))
+    assert read_image(whole).shape == (120, 160, 3)
+    cut = tmp_path / f'cut{suffix}'
+    cut.write_bytes(whole.read_bytes()[:-5000])
+    with pytest.raises(ValueError, match='truncated|cannot be decoded'):
+        read_image(cut)
+
+
+@pytest.mark.parametrize(('image', 'error', 'message'), [
+    (np.zeros((9, 9, 3), dtype=np.float32), TypeError, 'astype'),
+    (np.zeros((9, 9, 2), dtype=np.uint8), ValueError, 'shape'),
+    (np.zeros((0, 9, 3), dtype=np.uint8), ValueError, 'no pixels'),
+    (np.zeros((2, 9, 9, 3), dtype=np.uint8), ValueError, 'shape'),
+])
+def test_arrays_that_are_no_pictures(landmarker, image, error, message):
+    with pytest.raises(error, match=message):
+        landmarker(image, whole_image=True)
+
+
+def test_a_bad_file_does_not_stop_a_folder(landmarker, tmp_path):
+    write(tmp_path / 'a.png', noise(50, 40))
+    (tmp_path / 'b.png').write_bytes(b'broken')
+    write(tmp_path / 'c.png', noise(50, 40))
+    (tmp_path / 'notes.txt').write_text('no picture')
+    with pytest.warns(UserWarning, match='b.png'):
+        results = landmarker(tmp_path, whole_image=True)
+    assert [len(result.faces) for result in results] == [1, 0, 1]
+    assert 'b.png' in results[1].error and not results[0].error and not results[2].error
+    with pytest.raises(ValueError, match=r'b\.png'):
+        landmarker(tmp_path, whole_image=True, errors='raise')
+
+
+def test_folders_patterns_and_lists_are_expanded_in_order(tmp_path):
+    for name in ('b.png', 'a.JPG', 'sub/c.png'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write(tmp_path / name, noise(8, 8))
+
+    def names(inputs):
+        return [frame.name.replace(f'{tmp_path}/', '') for frame in open_source(inputs).frames]
+
+    assert names(tmp_path) == ['a.JPG', 'b.png']
+    assert names(str(tmp_path / '**' / '*.png')) == ['b.png', 'sub/c.png']
+    mixed = [tmp_path / 'sub', noise(8, 8), [str(tmp_path / 'b.png')]]
+    assert names(mixed) == ['sub/c.png', 'array 1', 'b.png']
+    assert [open_source(x).kind for x in (tmp_path / 'b.png', noise(8, 8), tmp_path, mixed)] == [
+        'image', 'image', 'images', 'images']
+
+
+def test_a_name_with_brackets_is_a_file_not_a_pattern(tmp_path):
+    path = write(tmp_path / 'me[1].png', noise(8, 8))
+    assert open_source(path).kind == 'image'
+
+
+def test_videos_are_read_frame_by_frame(landmarker, tmp_path):
+    path = write_video(tmp_path / 'clip.avi')
+    source = open_source(path)
+    assert (source.kind, source.length, source.fps) == ('video', 5, 10)
+    results = landmarker(path, bboxes=[(20, 20, 70, 70)], progress=False)
+    assert [result.frame for result in results] == [0, 1, 2, 3, 4]
+    assert all(len(result.faces) == 1 and result.size == (96, 80) for result in results)
+
+
+@pytest.mark.parametrize(('inputs', 'error', 'message'), [
+    ('missing.jpg', FileNotFoundError, 'missing.jpg'),
+    ('missing.mp4', FileNotFoundError, 'missing.mp4'),
+    ('*.nothing', FileNotFoundError, 'pattern'),
+    ('empty', FileNotFoundError, 'no picture'),
+    ('bad.mp4', ValueError, 'bad.mp4.*video'),
+    (['bad.mp4'], ValueError, 'only input'),
+    ([], ValueError, 'empty'),
+    (98, ValueError, 'camera 98'),
+    ('webcam:98', ValueError, 'camera 98'),
+    (None, TypeError, 'NoneType'),
+    (True, TypeError, 'bool'),
+])
+def test_inputs_that_are_not_there(landmarker, tmp_path, monkeypatch, inputs, error, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'bad.mp4').write_bytes(b'no video')
+    with pytest.raises(error, match=message):
+        landmarker(inputs)
+
+
+@pytest.mark.parametrize(('boxes', 'message'), [
+    ([(10, 10, 10, 40)], 'no area'),
+    ([(10, 10, 60, 60), (50, 50, 20, 20)], r'box 1 .*no area'),
+    ([(10, np.nan, 30, 40)], 'not finite'),
+    ([(10, 10, np.inf, 40)], 'not finite'),
+    ([(-50, 0, -1, 40)], 'outside of the image'),
+    ([(0, 100, 50, 150)], 'outside of the image'),
+    ([(1, 2, 3)], 'shape'),
+    ('everything', 'numbers'),
+    ([[(1, 2, 3, 4)]], 'shape'),
+])
+def test_boxes_that_cannot_be(landmarker, boxes, message):
+    with pytest.raises(ValueError, match=message):
+        landmarker(noise(120, 100), bboxes=boxes)
+
+
+def test_good_boxes_pass():
+    np.testing.assert_array_equal(check_boxes((-5, 2, 30, 40), 20, 20), [[-5, 2, 30, 40, 1]])
+    np.testing.assert_allclose(check_boxes([(1, 2, 30, 40, 0.5)], 50, 50), [[1, 2, 30, 40, 0.5]])
+    assert check_boxes([], 50, 50).shape == (0, 5)
+
+
+def test_box_mapping_by_hand():
+    mapped = BoxMapping(scale=0.5, down=0.1)(np.array([[100., 50, 300, 250], [0, 0, 100, 40]]))
+    np.testing.assert_allclose(mapped, [[150, 120, 250, 220], [25, 5, 75, 55]])
+    np.testing.assert_array_equal(BoxMapping()([[0, 0, 100, 40]]), [[0, 0, 100, 40]])

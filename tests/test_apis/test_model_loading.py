@@ -1,0 +1,91 @@
+"""Checkpoints and configs: the right ones load, wrong and dangerous ones are refused with a reason."""
+import numpy as np
+import pytest
+import torch
+from api_helpers import CONFIGS, LITE, noise
+from mmengine.config import Config
+
+from mmpose_sp.apis import FaceLandmarker
+
+WFLW = CONFIGS / 'wflw' / 'td-hm_lite-unet_sp-1xb16-100e_wflw-128x128.py'
+
+
+def test_a_checkpoint_brings_all_weights(landmarker, checkpoint):
+    loaded = FaceLandmarker(str(LITE), str(checkpoint), 'cpu')
+    image, boxes = noise(120, 120), [(10, 10, 100, 100)]
+    np.testing.assert_array_equal(loaded(image, bboxes=boxes)[0].faces[0].landmarks,
+                                  landmarker(image, bboxes=boxes)[0].faces[0].landmarks)
+    assert (loaded.dataset_name, loaded.num_landmarks, len(loaded.boundaries)) == ('300w', 68, 9)
+
+
+def test_weights_alone_and_of_distributed_training_load(landmarker, tmp_path):
+    state = {f'module.{key}': value for key, value in landmarker.model.state_dict().items()}
+    torch.save(state, tmp_path / 'bare.pth')
+    loaded = FaceLandmarker(LITE, tmp_path / 'bare.pth', 'cpu')
+    for key, value in landmarker.model.state_dict().items():
+        assert torch.equal(loaded.model.state_dict()[key], value)
+
+
+def test_a_config_object_is_not_changed(checkpoint):
+    config = Config.fromfile(LITE)
+    before = config.pretty_text
+    FaceLandmarker(config, checkpoint, 'cpu', cfg_options={'model.test_cfg.flip_test': False})
+    assert config.pretty_text == before
+
+
+def test_a_checkpoint_of_other_landmarks_is_refused(landmarker, tmp_path):
+    path = tmp_path / 'of_300w.pth'
+    meta = {'dataset_meta': {'dataset_name': '300w', 'num_keypoints': 68}}
+    torch.save({'state_dict': landmarker.model.state_dict(), 'meta': meta}, path)
+    with pytest.raises(ValueError, match=r'of_300w\.pth does not fit(.|\n)*68(.|\n)*98(.|\n)*300w \(68 landmarks\)'):
+        FaceLandmarker(WFLW, path, 'cpu')
+
+
+class Bomb:
+    """Unpickling it would write a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), 'w')
+
+
+def test_a_checkpoint_cannot_run_code(landmarker, tmp_path):
+    trace = tmp_path / 'ran'
+    torch.save({'state_dict': landmarker.model.state_dict(), 'meta': {'bomb': Bomb(trace)}}, tmp_path / 'bomb.pth')
+    with pytest.raises(ValueError, match='safely'):
+        FaceLandmarker(LITE, tmp_path / 'bomb.pth', 'cpu')
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize('content', [b'', b'not a checkpoint at all', b'PK\x03\x04 half a zip file'])
+def test_damaged_checkpoints(tmp_path, content):
+    (tmp_path / 'bad.pth').write_bytes(content)
+    with pytest.raises(ValueError, match=r'bad\.pth'):
+        FaceLandmarker(LITE, tmp_path / 'bad.pth', 'cpu')
+
+
+def test_missing_files_are_named(checkpoint):
+    with pytest.raises(FileNotFoundError, match=r'nowhere\.pth'):
+        FaceLandmarker(LITE, 'nowhere.pth', 'cpu')
+    with pytest.raises(FileNotFoundError, match=r'nowhere\.py'):
+        FaceLandmarker('nowhere.py', checkpoint, 'cpu')
+
+
+@pytest.mark.parametrize(('device', 'message'), [('gpu', "'gpu'"), ('cuda:77', 'GPUs')])
+def test_devices_that_are_not_there(checkpoint, device, message):
+    with pytest.raises(ValueError, match=message):
+        FaceLandmarker(LITE, checkpoint, device)
+
+
+def test_another_decoder_has_no_scores():
+    config = Config.fromfile(LITE)
+    config.model.head.decoder = dict(type='MSRAHeatmap', input_size=(128, 128), heatmap_size=(32, 32), sigma=2)
+    with pytest.raises(TypeError, match='MSRAHeatmap'):
+        FaceLandmarker(config, None, 'cpu')
+
+
+def test_batch_size_is_checked(checkpoint):
+    with pytest.raises(ValueError, match='batch_size'):
+        FaceLandmarker(LITE, checkpoint, 'cpu', batch_size=0)
