@@ -152,6 +152,8 @@ def main(argv: Optional[List[str]] = None) -> int:
             raise ValueError('--bboxes are those of one picture; give a folder its boxes by --bbox-file')
         landmarker = FaceLandmarker(args.config, args.checkpoint, args.device, args.detector, args.detector_weights,
                                     args.batch_size, args.cfg_options)
+        if 'ellipses' in args.draw and not landmarker.has_posterior:
+            raise ValueError('--draw ellipses: this model gives no covariances (Gaussian heatmaps)')
     except (OSError, ValueError, TypeError) as error:
         print(f'infer.py: error: {error}', file=sys.stderr)
         return 2

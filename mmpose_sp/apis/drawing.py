@@ -31,7 +31,7 @@ def draw_result(image: np.ndarray,
         np.ndarray: A new picture.
 
     Raises:
-        ValueError: An unknown layer.
+        ValueError: An unknown layer, or ellipses of a model without covariances.
     """
     unknown = set(layers) - set(LAYERS)
     if unknown:
@@ -48,6 +48,8 @@ def draw_result(image: np.ndarray,
             curves = [curve for boundary in boundaries for curve in boundary_curves(face.landmarks, boundary)]
             canvas = draw.draw_boundaries(canvas, curves)
         if 'ellipses' in layers:
+            if face.covariance is None:
+                raise ValueError('this model gives no covariances, so there are no ellipses to draw')
             canvas = draw.draw_uncertainty(canvas, face.landmarks, face.covariance, ELLIPSE_STD)
         if 'landmarks' in layers:
             canvas = draw.draw_landmarks(canvas, face.landmarks, radius=radius)

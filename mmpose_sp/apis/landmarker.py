@@ -10,10 +10,12 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import init_default_scope
+from mmpose.codecs.base import BaseKeypointCodec
 from mmpose.structures import PoseDataSample
 from tqdm import tqdm
 
 from mmpose_sp.codecs import ImageAwareLabelSmoothing, score_covariance
+from mmpose_sp.datasets.boundaries import BOUNDARIES
 
 from .boxes import check_boxes
 from .detectors import Detections, HaarFaceDetector, MMDetFaceDetector, haar_mapping
@@ -52,7 +54,10 @@ class FaceLandmarker:
     Raises:
         FileNotFoundError: No such config or checkpoint.
         ValueError: The checkpoint cannot be read safely, or belongs to another model; no such device.
-        TypeError: The head of the model has no ``ImageAwareLabelSmoothing`` decoder, so that its maps are no scores.
+        TypeError: The model does not decode heatmaps.
+
+    Models with another decoder than ``ImageAwareLabelSmoothing`` predict Gaussian bumps instead of scores: there is no
+    posterior, the covariance is None, and the confidence is the height of the bump.
     """
 
     def __init__(self,
@@ -71,9 +76,10 @@ class FaceLandmarker:
         cfg.model.test_cfg = dict(cfg.model.get('test_cfg') or {}, output_heatmaps=True)
         self.model = load_model(cfg, checkpoint, self.device)
         self.codec = getattr(self.model.head, 'decoder', None)
-        if not isinstance(self.codec, ImageAwareLabelSmoothing):
-            raise TypeError(f'the head of this model decodes with {type(self.codec).__name__}; confidence and covariance '
-                            "need score maps: set model.head.decoder=dict(type='ImageAwareLabelSmoothing', ...)")
+        if not hasattr(self.codec, 'heatmap_size'):
+            raise TypeError(f'{config if isinstance(config, (str, Path)) else "config"}: the head of this model decodes '
+                            f'with {type(self.codec).__name__}, which is not a codec of heatmaps')
+        self.has_posterior = isinstance(self.codec, ImageAwareLabelSmoothing)
         init_default_scope(cfg.get('default_scope', 'mmpose'))
         self.pipeline = Compose(cfg.test_dataloader.dataset.pipeline)
         self._detector_spec = detector, detector_weights
@@ -92,7 +98,8 @@ class FaceLandmarker:
     @property
     def boundaries(self) -> tuple:
         """The curves through the landmarks, for drawing."""
-        return self.codec.boundaries
+        own = getattr(self.codec, 'boundaries', ())
+        return own or BOUNDARIES.get(self.dataset_name, ())
 
     @property
     def detector(self) -> Detector:
@@ -232,26 +239,31 @@ class FaceLandmarker:
             part = crops[start:start + self.batch_size]
             samples = self.model.test_step(pseudo_collate([sample for _, _, sample in part]))
             scores = torch.stack([sample.pred_fields.heatmaps for sample in samples])
-            spread = score_covariance(scores, self.codec.eps).cpu().numpy()
+            if self.has_posterior:
+                spread = score_covariance(scores, self.codec.eps).cpu().numpy()
+            else:
+                spread = [None] * len(part)
             for (entry, index, _), sample, covariance, maps in zip(part, samples, spread, scores):
                 entry.faces[index] = self._face(sample, covariance, maps.cpu().numpy() if score_maps else None)
 
-    def _face(self, sample: PoseDataSample, covariance: np.ndarray, maps: Optional[np.ndarray]) -> FaceResult:
+    def _face(self, sample: PoseDataSample, covariance: Optional[np.ndarray],
+              maps: Optional[np.ndarray]) -> FaceResult:
         """Collect one face; ``covariance`` (K, 2, 2) is in heatmap px^2."""
         found = sample.pred_instances
         matrix = heatmap_to_image(self.codec, sample.input_center, sample.input_scale)
-        linear = matrix[:, :2]
+        if covariance is not None:
+            covariance = (matrix[:, :2] @ covariance @ matrix[:, :2].T).astype(np.float32)
         return FaceResult(
             landmarks=found.keypoints[0].astype(np.float32),
-            confidence=found.keypoint_scores[0].astype(np.float32),
-            covariance=(linear @ covariance @ linear.T).astype(np.float32),
+            confidence=np.clip(found.keypoint_scores[0], 0, 1).astype(np.float32),
+            covariance=covariance,
             box=np.asarray(found.bboxes[0], dtype=np.float32),
             box_score=float(found.bbox_scores[0]),
             heatmap_to_image=matrix,
             score_maps=maps)
 
 
-def heatmap_to_image(codec: ImageAwareLabelSmoothing, center: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def heatmap_to_image(codec: BaseKeypointCodec, center: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Affine map (2, 3), float64, from heatmap px to image px, for a crop without rotation.
 
     Args:
@@ -260,12 +272,9 @@ def heatmap_to_image(codec: ImageAwareLabelSmoothing, center: np.ndarray, scale:
         scale: (2,) size of the crop in image px (``input_scale``).
     """
     input_size, heatmap_size = np.array(codec.input_size, float), np.array(codec.heatmap_size, float)
-    if codec.grid == 'corners':
-        stride = input_size / np.maximum(heatmap_size - 1, 1)
-        first = np.array([-0.5, -0.5])  # input px of heatmap pixel (0, 0)
-    else:
-        stride = input_size / heatmap_size
-        first = 0.5 * stride - 0.5
+    grid = getattr(codec, 'grid', 'mmpose')
+    stride = input_size / (np.maximum(heatmap_size - 1, 1) if grid == 'corners' else heatmap_size)
+    first = {'centers': 0.5 * stride - 0.5, 'corners': -0.5, 'mmpose': 0.}[grid]  # input px of heatmap pixel (0, 0)
     center, scale = (np.asarray(value, float).reshape(2) for value in (center, scale))
     linear = stride * scale / input_size
     return np.column_stack([np.diag(linear), first * scale / input_size + center - 0.5 * scale])

@@ -14,7 +14,8 @@ class FaceResult:
     Attributes:
         landmarks (np.ndarray): (K, 2) float32.
         confidence (np.ndarray): (K,) float32 in [0, 1], the posterior mass around the peak of the scores.
-        covariance (np.ndarray): (K, 2, 2) float32 px^2, of the posterior softmax(F / eps) over the pixels of the map.
+        covariance (np.ndarray, optional): (K, 2, 2) float32 px^2, of the posterior softmax(F / eps) over the pixels of
+            the map; None for models of Gaussian heatmaps, which have no posterior.
         box (np.ndarray): (4,) float32 x1 y1 x2 y2, the face box that was cropped, before the padding of the config.
         box_score (float): Of the detector; 1 for boxes that were given.
         score_maps (np.ndarray, optional): (K, h, w) float32 scores F, where they were asked for.
@@ -22,7 +23,7 @@ class FaceResult:
     """
     landmarks: np.ndarray
     confidence: np.ndarray
-    covariance: np.ndarray
+    covariance: Optional[np.ndarray]
     box: np.ndarray
     box_score: float
     heatmap_to_image: np.ndarray
@@ -63,6 +64,7 @@ class ImageResult:
             bboxes=np.stack([face.box for face in self.faces]),
             bbox_scores=np.array([face.box_score for face in self.faces])))
         for instance, face in zip(instances, self.faces):
-            instance.update(bbox=list(instance['bbox']), bbox_score=float(instance['bbox_score']),
-                            keypoint_covariances=face.covariance.tolist())
+            instance.update(bbox=list(instance['bbox']), bbox_score=float(instance['bbox_score']))
+            if face.covariance is not None:
+                instance['keypoint_covariances'] = face.covariance.tolist()
         return instances

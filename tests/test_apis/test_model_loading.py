@@ -5,7 +5,7 @@ import torch
 from api_helpers import CONFIGS, LITE, noise
 from mmengine.config import Config
 
-from mmpose_sp.apis import FaceLandmarker
+from mmpose_sp.apis import FaceLandmarker, draw_result
 
 WFLW = CONFIGS / 'wflw' / 'td-hm_lite-unet_sp-1xb16-100e_wflw-128x128.py'
 
@@ -79,10 +79,23 @@ def test_devices_that_are_not_there(checkpoint, device, message):
         FaceLandmarker(LITE, checkpoint, device)
 
 
-def test_another_decoder_has_no_scores():
+def test_gaussian_heatmaps_have_no_covariance(tmp_path):
     config = Config.fromfile(LITE)
-    config.model.head.decoder = dict(type='MSRAHeatmap', input_size=(128, 128), heatmap_size=(32, 32), sigma=2)
-    with pytest.raises(TypeError, match='MSRAHeatmap'):
+    config.model.head.decoder = {'type': 'MSRAHeatmap', 'input_size': (128, 128), 'heatmap_size': (32, 32), 'sigma': 2}
+    made = FaceLandmarker(config, None, 'cpu')
+    result, = made(noise(120, 120), bboxes=[(10, 10, 100, 100)])
+    face, = result.faces
+    assert face.covariance is None and 'keypoint_covariances' not in result.to_instances()[0]
+    assert 0 <= face.confidence.min() and face.confidence.max() <= 1
+    assert len(made.boundaries) == 9
+    with pytest.raises(ValueError, match='no covariances'):
+        draw_result(noise(120, 120), result, ['ellipses'])
+
+
+def test_other_decoders_are_refused():
+    config = Config.fromfile(LITE)
+    config.model.head.decoder = {'type': 'RegressionLabel', 'input_size': (128, 128)}
+    with pytest.raises(TypeError, match='RegressionLabel'):
         FaceLandmarker(config, None, 'cpu')
 
 

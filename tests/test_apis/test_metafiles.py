@@ -1,0 +1,56 @@
+"""model-index.yml and the metafiles, read as OpenMMLab's tools read them."""
+import math
+from numbers import Real
+
+import pytest
+import yaml
+from api_helpers import CONFIGS, ROOT
+from mmengine.infer import BaseInferencer
+
+METAFILES = sorted(CONFIGS.glob('*/metafile.yml'))
+CONFIG_FILES = sorted(path.relative_to(ROOT).as_posix() for path in CONFIGS.rglob('*.py'))
+MODELS = list(BaseInferencer._get_models_from_metafile(str(ROOT)))
+FIX = 'add an entry to the metafile.yml beside the config'
+
+
+def read(path):
+    return yaml.safe_load(path.read_text(encoding='utf-8'))
+
+
+def test_the_index_lists_every_metafile():
+    assert read(ROOT / 'model-index.yml') == {'Import': [path.relative_to(ROOT).as_posix() for path in METAFILES]}
+
+
+def test_every_config_has_one_entry_and_every_entry_a_config():
+    assert sorted(model['Config'] for model in MODELS) == CONFIG_FILES, FIX
+
+
+@pytest.mark.parametrize('model', MODELS, ids=lambda model: model['Name'])
+def test_entry(model):
+    assert model['Config'].endswith(f'/{model["Name"]}.py')
+    assert model['Metadata']['Architecture'] and model['Metadata']['Training Data']
+    collections = {entry['Name'] for path in METAFILES for entry in read(path).get('Collections', [])}
+    assert model['In Collection'] in collections
+    for result in model['Results']:
+        assert result['Task'] == 'Face 2D Keypoint' and result['Dataset']
+        metrics = result.get('Metrics')  # only what was measured
+        assert metrics is None or (metrics and all(isinstance(value, Real) and math.isfinite(value)
+                                                   for value in metrics.values()))
+
+
+@pytest.mark.parametrize('path', METAFILES, ids=lambda path: path.parent.name)
+def test_entries_lie_beside_their_configs(path):
+    assert {model['Config'].rsplit('/', 1)[0] for model in read(path)['Models']} == {
+        path.parent.relative_to(ROOT).as_posix()}
+
+
+def test_collections_are_defined_once():
+    names = [entry['Name'] for path in METAFILES for entry in read(path).get('Collections', [])]
+    assert len(names) == len(set(names))
+
+
+def test_the_architecture_is_that_of_the_name():
+    architectures = {'hrnetv2-w18': 'HRNetV2-W18', 'lite-unet': 'LiteUNet', 'aam': 'AttentiveHourglass'}
+    for model in MODELS:
+        name = next(name for name in architectures if model['Name'].startswith(f'td-hm_{name}'))
+        assert model['Metadata']['Architecture'][0].startswith(architectures[name]), model['Name']
