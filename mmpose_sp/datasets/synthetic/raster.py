@@ -150,7 +150,9 @@ class Splat:
         facing = n[:, 2] > -0.15  # the rest cannot be seen
         q, n = q[facing], n[facing]
         reflected = 2 * (n @ light) * n[:, 2] - light[2]
-        value = ambient + diffuse * np.maximum(n @ light, 0) + gloss * np.maximum(reflected, 0) ** 12
+        shiny = np.maximum(reflected, 0) ** 2
+        shiny *= shiny  # the fourth power; powers by multiplication are much the fastest
+        value = ambient + diffuse * np.maximum(n @ light, 0) + gloss * shiny * shiny * shiny
         value = value * (0.72 + 0.28 * np.clip(n[:, 2], 0, 1))  # grazing surfaces look darker, which rounds the head
         ij = np.round((q[:, :2] + 0.5) / 2 - 0.5).astype(int)
         inside = ((ij >= 0) & (ij < half)).all(1)
