@@ -14,7 +14,7 @@ from torch import Tensor
 from .geometry import bilinear_taps, compute_dtype, label_margin, round_points
 from .partition import Objective, StructuredLossFunction
 
-__all__ = ['check_labels', 'label_margin', 'sample_labels', 'score_at', 'structured_loss']
+__all__ = ['check_covariances', 'check_labels', 'label_margin', 'sample_labels', 'score_at', 'structured_loss']
 
 LABEL_TOLERANCE = 1e-3  # px: rounding of a label that lies on the border of the map
 
@@ -85,14 +85,23 @@ def check_labels(labels: Tensor, used: Tensor, size: Tuple[int, int]) -> None:
     low = -0.5 - LABEL_TOLERANCE
     inside = ((labels >= low) & (labels[..., :1] <= size[1] - 1 - low) & (labels[..., 1:] <= size[0] - 1 - low))
     bad = used & ~inside.all(-1)
-    hint = ('A landmark outside the map needs weight 0 (see the codec\'s keypoint_weights); a missing one '
+    _refuse(bad, labels, f'label (x, y in heatmap px) is NaN or outside the map of width {size[1]} and height '
+            f'{size[0]}. A landmark outside the map needs weight 0 (see the codec\'s keypoint_weights); a missing one '
             'may be NaN if its weight is 0.')
-    if labels.is_cuda:
-        torch._assert_async(~bad.any(), f'labels: NaN or outside the {size[1]} x {size[0]} map. {hint}')
+
+
+def check_covariances(covariances: Tensor) -> None:
+    """Refuse covariances (..., 2, 2) that are not finite; raises as :func:`check_labels` does."""
+    bad = ~covariances.isfinite().flatten(-2).all(-1)
+    _refuse(bad, covariances, 'covariance of a landmark with positive weight is not finite.')
+
+
+def _refuse(bad: Tensor, values: Tensor, message: str) -> None:
+    if bad.is_cuda:
+        torch._assert_async(~bad.any(), message)
     elif bad.any():
         where = tuple(bad.nonzero()[0].tolist())
-        raise ValueError(f'labels[{", ".join(map(str, where))}] = {labels[where].tolist()} (x, y heatmap px) is NaN '
-                         f'or outside the map of width {size[1]} and height {size[0]}. {hint}')
+        raise ValueError(f'landmark [{", ".join(map(str, where))}]: {values[where].tolist()} as {message}')
 
 
 def structured_loss(scores: Tensor, labels: Tensor, eps: float = 1.0, alpha: float = 1.0, s: float = 0.01,

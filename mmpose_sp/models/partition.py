@@ -49,19 +49,20 @@ class Objective(NamedTuple):
         largest = 8.0 if self.margin == 'l2' else (4.0 if self.norm == 'l1' else 8.0**0.5)
         return self.alpha * largest / self.eps
 
+    def smooth(self) -> bool:
+        return self.margin == 'smooth_l1' and not self.flat
+
+    def near(self, size: Tuple[int, int]) -> bool:
+        """Whether the pixels closer than s are always among the four around the label."""
+        return min(size) > 1 and self.s * max(size) / 2 <= 1
+
     def method(self, size: Tuple[int, int]) -> str:
-        """``'separable'``, ``'shared'`` or ``'direct'``; see :class:`StructuredLossFunction`."""
+        """``'separable'`` or ``'direct'``; see :class:`StructuredLossFunction`."""
         # one exponential per pixel is shared by all samples: it must neither overflow nor lose what the margin
         # can lift by exp(span) (float32 reaches exp(+-87))
-        if self.eps == 0 or self.span() > 40:
+        if self.eps == 0 or self.span() > 40 or (self.smooth() and not self.near(size)):
             return 'direct'
-        # smooth l1 is l1 but for the pixels closer than s, which must be among the four around the label
-        if self.margin == 'smooth_l1' and not self.flat and (
-                min(size) < 2 or self.s * max(size) / 2 > 1):
-            return 'direct'
-        if self.flat or self.margin == 'l2' or self.norm == 'l1':
-            return 'separable'
-        return 'shared'
+        return 'separable' if self.flat or self.margin == 'l2' or self.norm == 'l1' else 'direct'
 
 
 @contextmanager
@@ -96,11 +97,10 @@ class StructuredLossFunction(torch.autograd.Function):
 
     - ``separable``: for the l1 and squared l2 margins D_s = a_s b_s^T. One exponential per pixel, then two products
       with S x h and S x w matrices: nearly independent of S, and no tensor of S x h x w.
-    - ``shared``: for the Euclidean margin, D_s is built for a few maps at a time.
-    - ``direct``: log-sum-exp (or maximum) of Delta_s + F for a few maps at a time; for small eps, the hinge and
-      everything else.
+    - ``direct``: log-sum-exp (or maximum) of Delta_s + F, for a few maps at a time; for the Euclidean norm, small
+      eps and the hinge.
 
-    Smooth l1 is (l1 - 0.5 s) plus a correction at the pixels nearer than s, at most the four around the label.
+    Smooth l1 is (l1 - 0.5 s) but for the pixels nearer than s, usually among the four around the label.
     The gradient is made along with the value, while a map is in cache, and scaled in the backward pass.
     """
 
@@ -126,7 +126,7 @@ class StructuredLossFunction(torch.autograd.Function):
 
 
 def loss_and_gradient(scores: Tensor, labels: Tensor, objective: Objective, with_grad: bool,
-                     method: Optional[str] = None) -> Tuple[Tensor, Optional[Tensor]]:
+                      method: Optional[str] = None) -> Tuple[Tensor, Optional[Tensor]]:
     """Value (N,) and gradient (N, h, w) of its sum; ``method`` overrides the choice of the fastest one."""
     with torch.autocast(scores.device.type, enabled=False), _exact_matmul():
         size, dtype = tuple(scores.shape[-2:]), compute_dtype(scores)
@@ -138,11 +138,13 @@ def loss_and_gradient(scores: Tensor, labels: Tensor, objective: Objective, with
         grad = torch.empty(scores.shape, dtype=dtype, device=scores.device) if with_grad else None
         # without a margin all samples share one partition function
         targets = labels[:, :1] if objective.flat else labels
-        if (method or objective.method(size)) == 'direct':
-            log_partition, pull = _direct(scores, peaks, targets, objective, grad), -weight
+        pull = -weight
+        if (method or objective.method(size)) == 'separable':
+            log_partition, correction = _separable(scores, targets, objective, grad, index, taps)
+            if correction is not None:
+                pull = pull + correction
         else:
-            log_partition, pull = _factorised(scores, targets, objective, grad, index, taps, method)
-            pull = -weight if pull is None else pull - weight
+            log_partition = _direct(scores, peaks, targets, objective, grad, index)
         if with_grad:
             offset = torch.arange(0, scores.numel(), size[0] * size[1], device=scores.device)[:, None, None]
             grad.view(-1).scatter_add_(0, (index + offset).flatten(), (pull / labels.shape[1]).flatten())
@@ -155,43 +157,35 @@ def _chunks(count: int, per_map: int, device: torch.device):
     return [slice(start, min(start + step, count)) for start in range(0, count, step)]
 
 
-def _factorised(scores: Tensor, labels: Tensor, objective: Objective, grad: Optional[Tensor], index: Tensor,
-                taps: Tensor, method: Optional[str]) -> Tuple[Tensor, Optional[Tensor]]:
-    """eps log sum exp ((Delta + F - max F) / eps) as (N, S); fills ``grad`` (N, h, w).
+def _separable(scores: Tensor, labels: Tensor, objective: Objective, grad: Optional[Tensor], index: Tensor,
+               taps: Tensor) -> Tuple[Tensor, Optional[Tensor]]:
+    """eps log sum exp ((Delta + F - max F) / eps) as (N, S); fills ``grad`` (N, h, w) with its gradient.
 
-    Also returns what the smooth l1 correction adds to S times the gradient at the taps (N, S, 4), or None.
+    Also returns what smooth l1 adds to S times the gradient at the taps (N, S, 4), or None.
     """
     (count, height, width), samples = scores.shape, labels.shape[1]
-    size, eps = (height, width), objective.eps
-    separable = (method or objective.method(size)) == 'separable'
-    smooth = objective.margin == 'smooth_l1' and not objective.flat
-    correction = _smooth_correction(labels, index, taps, objective, size) if smooth else None
-    margin = _SeparableMargin(labels, size, objective) if separable else None
+    eps, smooth = objective.eps, objective.smooth()
+    margin = _SeparableMargin(labels, (height, width), objective)
+    correction = _smooth_correction(labels, index, taps, objective, (height, width)) if smooth else None
     log_partition = labels.new_empty(count, samples)
-    for part in _chunks(count, height * width * (1 if separable else samples), scores.device):
+    for part in _chunks(count, height * width, scores.device):
         flat = scores[part].flatten(1)
-        posterior = torch.softmax(flat if eps == 1 else flat / eps, -1, dtype=labels.dtype)
+        posterior = torch.softmax(flat if eps == 1 else flat.to(labels.dtype) / eps, -1, dtype=labels.dtype)
         top = posterior.amax(1, keepdim=True)  # = 1 / sum exp ((F - max F) / eps)
-        if separable:
-            column, row = margin.factors(part)
-            partition = (torch.bmm(column, posterior.view(-1, height, width)) * row).sum(-1)
-        else:
-            lifted = _euclidean_margin(labels[part], size, objective)
-            partition = torch.bmm(lifted, posterior.unsqueeze(-1)).squeeze(-1)
+        posterior = posterior.view(-1, height, width)
+        column, row = margin.factors(part)
+        partition = (torch.bmm(column, posterior) * row).sum(-1)
         if smooth:
             partition += correction[part].sum(-1) * top
+        torch.div(partition, top, out=log_partition[part])
         if grad is not None:
             share = 1 / (partition * samples)
-            out = grad[part]
-            if separable:
-                torch.bmm((column * share.unsqueeze(-1)).transpose(1, 2), row, out=out)
-            else:
-                torch.bmm(share.unsqueeze(1), lifted, out=out.view(-1, 1, height * width))
-            out *= posterior.view_as(out)
-        torch.div(partition, top, out=log_partition[part])
-    pull = correction / log_partition.unsqueeze(-1) if smooth else None
+            torch.bmm((column * share.unsqueeze(-1)).transpose(1, 2), row, out=grad[part])
+            grad[part] *= posterior
+    if smooth:
+        correction = correction / log_partition.unsqueeze(-1)
     constant = 0.5 * objective.alpha * objective.s if smooth else 0
-    return eps * log_partition.log() - constant, pull
+    return eps * log_partition.log() - constant, correction
 
 
 class _SeparableMargin:
@@ -216,13 +210,10 @@ class _SeparableMargin:
                      for centre, centre_inverse, point, point_inverse in self.axes)
 
 
-def _euclidean_margin(labels: Tensor, size: Tuple[int, int], objective: Objective) -> Tensor:
-    """exp(alpha |y - .|_2 / eps) as (n, S, h w) for labels (n, S, 2); three passes over the result."""
-    k = objective.alpha / objective.eps
-    points = normalize_points(labels, size)
-    dx = (k * (pixel_centres(size[1], labels) - points[..., 0, None])).square_()
-    dy = (k * (pixel_centres(size[0], labels) - points[..., 1, None])).square_()
-    return (dy[..., :, None] + dx[..., None, :]).sqrt_().exp_().flatten(2)
+def _tap_offsets(labels: Tensor, index: Tensor, size: Tuple[int, int]) -> Tuple[Tensor, Tensor]:
+    """dx, dy (..., 4) in [-1, 1] units from the labels (..., 2) to the pixels with flat index (..., 4)."""
+    row = torch.div(index, size[1], rounding_mode='floor')
+    return (index - row * size[1] - labels[..., :1]) * (2 / size[1]), (row - labels[..., 1:]) * (2 / size[0])
 
 
 def _smooth_correction(labels: Tensor, index: Tensor, taps: Tensor, objective: Objective,
@@ -231,35 +222,53 @@ def _smooth_correction(labels: Tensor, index: Tensor, taps: Tensor, objective: O
 
     ``taps`` (N, S, 4) are F - max F there. The common factor exp(-0.5 alpha s / eps) is left out.
     """
-    height, width = size
     s, norm, k = objective.s, objective.norm, objective.alpha / objective.eps
-    row = torch.div(index, width, rounding_mode='floor')
-    dx = (index - row * width - labels[..., :1]) * (2 / width)
-    dy = (row - labels[..., 1:]) * (2 / height)
-    smooth = ((distance(dx, dy, 'smooth_l1', norm, s) + 0.5 * s) * k).exp()
-    return (smooth - (distance(dx, dy, 'l1', norm) * k).exp()) * (taps / objective.eps).exp()
+    offsets = _tap_offsets(labels, index, size)
+    smooth = ((distance(*offsets, 'smooth_l1', norm, s) + 0.5 * s) * k).exp()
+    return (smooth - (distance(*offsets, 'l1', norm) * k).exp()) * (taps / objective.eps).exp()
 
 
-def _direct(scores: Tensor, peaks: Tensor, labels: Tensor, objective: Objective, grad: Optional[Tensor]) -> Tensor:
-    """eps log sum exp ((Delta + F - max F) / eps), or the maximum for eps = 0, as (N, S); fills ``grad``."""
+def _direct(scores: Tensor, peaks: Tensor, labels: Tensor, objective: Objective, grad: Optional[Tensor],
+            index: Tensor) -> Tensor:
+    """eps log sum exp ((Delta + F - max F) / eps), or the maximum for eps = 0, as (N, S).
+
+    Fills ``grad`` (N, h, w) with its gradient, averaged over S.
+    """
     (count, height, width), samples = scores.shape, labels.shape[1]
-    margin = 'none' if objective.flat else objective.margin
-    log_partition = labels.new_empty(count, samples)
-    # smaller terms cannot matter, and subnormal numbers are slow
-    floor = -30 if labels.dtype == torch.float32 else -60
+    eps, log_partition = objective.eps, labels.new_empty(count, samples)
     for part in _chunks(count, height * width * samples, scores.device):
-        augmented = label_margin(labels[part], (height, width), objective.alpha, objective.s, margin, objective.norm)
+        augmented = _margin_maps(labels[part], index[part], objective, (height, width))
         augmented = augmented.add_((scores[part] - peaks[part, None, None]).unsqueeze(1)).flatten(2)
-        largest, where = augmented.max(-1)
+        largest, where = augmented.max(-1) if eps == 0 else (augmented.amax(-1), None)
         out = None if grad is None else grad[part].view(-1, 1, height * width)
-        if objective.eps == 0:
+        if eps == 0:
             log_partition[part] = largest
             if grad is not None:
                 out.zero_().squeeze(1).scatter_add_(1, where, torch.full_like(largest, 1 / samples))
             continue
-        augmented = augmented.sub_(largest.unsqueeze(-1)).div_(objective.eps).clamp_(min=floor).exp_()
-        partition = augmented.sum(-1)
-        log_partition[part] = largest + objective.eps * partition.log()
+        posterior = torch.softmax(augmented if eps == 1 else augmented.div_(eps), -1)
+        log_partition[part] = largest - eps * posterior.amax(-1).log()
         if grad is not None:
-            torch.bmm((1 / (partition * samples)).unsqueeze(1), augmented, out=out)
+            torch.bmm(largest.new_full((out.shape[0], 1, samples), 1 / samples), posterior, out=out)
     return log_partition
+
+
+def _margin_maps(labels: Tensor, index: Tensor, objective: Objective, size: Tuple[int, int]) -> Tensor:
+    """:func:`label_margin` of labels (n, S, 2) as (n, S, h, w), in as few passes as possible.
+
+    ``index`` (n, S, 4) are the pixels around the labels.
+    """
+    alpha, s, margin, norm = objective.alpha, objective.s, objective.margin, objective.norm
+    if objective.flat or margin == 'l2' or (objective.smooth() and not objective.near(size)):
+        return label_margin(labels, size, alpha, s, 'none' if objective.flat else margin, norm)
+    points = normalize_points(labels, size)
+    dx = (alpha * (pixel_centres(size[1], labels) - points[..., 0, None]))[..., None, :]
+    dy = (alpha * (pixel_centres(size[0], labels) - points[..., 1, None]))[..., :, None]
+    if not objective.smooth():
+        return dx.abs() + dy.abs() if norm == 'l1' else (dx.square() + dy.square()).sqrt_()
+    if norm == 'l1':
+        maps = (dx.abs() - 0.5 * alpha * s) + dy.abs()
+    else:
+        maps = (dx.square() + dy.square()).sqrt_().sub_(0.5 * alpha * s)
+    near = alpha * distance(*_tap_offsets(labels, index, size), margin, norm, s)
+    return maps.flatten(2).scatter_(2, index, near).view_as(maps)

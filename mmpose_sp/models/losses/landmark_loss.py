@@ -5,7 +5,7 @@ import torch
 from mmengine.dist import get_rank
 from torch import Tensor, nn
 
-from ..functional import check_labels, sample_labels
+from ..functional import check_covariances, check_labels, sample_labels
 from ..geometry import compute_dtype
 
 
@@ -87,12 +87,11 @@ class LandmarkLoss(nn.Module):
             self._check_shape('covariances', covariances, (batch, count, 2, 2))
             covariances = covariances.to(dtype)
             covariances = torch.where(used[..., None, None], covariances, torch.zeros_like(covariances))
+            check_covariances(covariances)
             samples = sample_labels(labels, covariances, self.num_samples, (height, width),
                                     self.generator(labels.device))
-            check_labels(samples, used[..., None], (height, width))
         with torch.autocast(scores.device.type, enabled=False):
-            loss = self.landmark_loss(scores, samples)
-        loss = torch.where(used, loss * weights, torch.zeros_like(loss))
+            loss = self.landmark_loss(scores, samples) * weights
         return self.loss_weight * loss.sum() / (batch * count)
 
     @staticmethod
