@@ -14,7 +14,7 @@ import sys
 import time
 import warnings
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from tqdm import tqdm
 
@@ -102,7 +102,7 @@ def run_logged(command: Sequence[str], log: Path, stage: str, epochs: int = 1) -
         raise DemoError(f'{stage} failed (exit code {code}). End of {log}:\n{tail(log)}')
 
 
-def progress_of(line: str) -> 'float | None':
+def progress_of(line: str) -> Optional[float]:
     """Epochs that are done at a line of MMEngine's log; None for lines without progress (validation has none)."""
     match = LOG_LINE.search(line)
     if match is None:

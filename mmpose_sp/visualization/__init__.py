@@ -21,6 +21,7 @@ from .draw import (
 )
 from .label_smoothing import gaussian_density, image_patch, label_heatmap, plot_spread, plot_stages
 from .predictions import (
+    SELECTIONS,
     PredictedFace,
     face_tile,
     group_by_subset,
@@ -33,7 +34,7 @@ from .predictions import (
 from .sheets import contact_sheet, fit_tile, put_text, read_image, subset_sheet, write_image
 
 __all__ = [
-    'GREEN', 'PredictedFace', 'RED', 'WHITE', 'as_bgr', 'boundary_palette', 'confidence_colors',
+    'GREEN', 'PredictedFace', 'RED', 'SELECTIONS', 'WHITE', 'as_bgr', 'boundary_palette', 'confidence_colors',
     'contact_sheet', 'crop_around', 'draw_boundaries', 'draw_comparison', 'draw_confidence', 'draw_landmarks',
     'draw_polyline', 'draw_uncertainty', 'ellipse_axes', 'face_tile', 'fit_tile', 'gaussian_density',
     'group_by_subset', 'image_patch', 'label_heatmap', 'load_predictions', 'normalise', 'overlay_heatmap',

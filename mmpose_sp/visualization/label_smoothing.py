@@ -102,7 +102,8 @@ def plot_stages(image: np.ndarray,
     face.imshow(heat, cmap='hot', alpha=np.clip(1.4 * heat, 0, 1), vmin=0, vmax=1.3)
     for number, index in enumerate(selected):
         face.add_patch(_rectangle(landmarks[index], cells * stride))
-        face.annotate(str(index), landmarks[index] + np.array([0.5, -0.55]) * cells * stride, color='yellow', fontsize=8)
+        corner = landmarks[index] + np.array([0.5, -0.55]) * cells * stride
+        face.annotate(str(index), corner, color='yellow', fontsize=8)
         offsets = np.stack(np.meshgrid(*[np.linspace(-cells / 2, cells / 2, 60)] * 2), axis=-1)
         pictures = [
             cv2.cvtColor(image_patch(image, landmarks[index], stride, cells), cv2.COLOR_BGR2RGB),

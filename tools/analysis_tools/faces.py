@@ -94,7 +94,13 @@ def scheme_of(num_landmarks: int) -> str:
                      f'{", ".join(f"{name} ({NUM_LANDMARKS[name]})" for name in SHOWN)}')
 
 
-def make_codec(num_landmarks: int, input_size: int = 256, heatmap_size: int = 64, **options) -> ImageAwareLabelSmoothing:
+def make_codec(num_landmarks: int, input_size: int = 256, heatmap_size: int = 64,
+               **options) -> ImageAwareLabelSmoothing:
     """The paper's codec for faces with so many landmarks; ``options`` go to :class:`ImageAwareLabelSmoothing`."""
     return ImageAwareLabelSmoothing(
         (input_size, input_size), (heatmap_size, heatmap_size), boundaries=scheme_of(num_landmarks), **options)
+
+
+def tight_box(landmarks: np.ndarray) -> np.ndarray:
+    """(4,) x1 y1 x2 y2 of the annotated landmarks, the box that the models know."""
+    return np.concatenate([np.nanmin(landmarks, axis=0), np.nanmax(landmarks, axis=0)])

@@ -3,7 +3,8 @@
 Reads the scalars that MMEngine writes during training (``<work_dir>/<timestamp>/vis_data/scalars.json``), resumed runs
 included. Example:
 
-    python tools/analysis_tools/plot_curves.py --run STAR=work_dirs/star --run Ours=work_dirs/sp --faster Ours --than STAR
+    python tools/analysis_tools/plot_curves.py --run STAR=work_dirs/star --run Ours=work_dirs/sp \\
+        --faster Ours --than STAR
 """
 import argparse
 import json

@@ -61,7 +61,7 @@ def load_metrics(path: str, prefix: str = '') -> Dict[str, float]:
     if isinstance(metrics, dict):
         numbers = {k: float(v) for k, v in metrics.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
     if not numbers:
-        raise ValueError(f'{path}: no metrics in it; expected a JSON object such as {{"NME": 4.0, "largepose/NME": 6.6}}')
+        raise ValueError(f'{path}: no metrics in it; expected an object such as {{"NME": 4.0, "largepose/NME": 6.6}}')
     heads = {key.split('/')[0] for key in numbers}
     if len(heads) == 1 and all('/' in key for key in numbers):
         numbers = {key.split('/', 1)[1]: value for key, value in numbers.items()}
