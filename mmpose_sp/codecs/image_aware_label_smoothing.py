@@ -53,8 +53,8 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         heatmap_size (tuple): Size of the score maps in [w, h]
         boundaries (str | Sequence | None): ``'wflw'``, ``'cofw'``, ``'300w'`` (or ``'cofw_star'``, the curves of
             STAR's weights), or curves as :class:`Boundary`, ``(name, indices, closed)`` or
-            ``dict(name=, indices=, closed=)``. None where no edge is needed (``smoothing`` other than ``'image_aware'`` and no ``edge_maps``). Defaults to
-            ``'wflw'``
+            ``dict(name=, indices=, closed=)``. None where no edge is needed
+            (``smoothing`` other than ``'image_aware'`` and no ``edge_maps``). Defaults to ``'wflw'``
         smoothing (str): ``'image_aware'``: the edges shape the covariance; ``'isotropic'``: the Gaussian alone, the
             paper's "image-unaware"; ``'none'``: zero covariance. Defaults to ``'image_aware'``
         gamma (float): Scale of the covariance. The paper: 0.01, and 0.001 for COFW. Defaults to 0.01

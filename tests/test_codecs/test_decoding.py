@@ -1,0 +1,224 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from mmpose_sp.codecs import decode_scores, score_covariance
+
+
+def log_gaussian(centres, sigmas, angle=0., size=(64, 64)):
+    """-q / 2 (1, K, h, w) of Gaussians with the axes `sigmas` (K, 2), the first at `angle`; double precision."""
+    w, h = size
+    y, x = np.mgrid[:h, :w]
+    dx, dy = x - centres[:, 0, None, None], y - centres[:, 1, None, None]
+    angle = np.broadcast_to(angle, len(centres))[:, None, None]
+    along, across = dx * np.cos(angle) + dy * np.sin(angle), dy * np.cos(angle) - dx * np.sin(angle)
+    first, second = sigmas[:, 0, None, None], sigmas[:, 1, None, None]
+    return torch.from_numpy(-0.5 * (along / first)**2 - 0.5 * (across / second)**2)[None]
+
+
+def phase_grid(sigma, low=20., steps=9):
+    """Centres at every sub-pixel phase, all of the same sigma."""
+    phase = low + np.linspace(0, 1, steps)
+    centres = np.stack(np.meshgrid(phase, phase + 7), axis=-1).reshape(-1, 2)
+    return centres, np.full((len(centres), 2), sigma)
+
+
+FORMS = {
+    'scores': lambda f: f.float(),
+    'heatmap': lambda f: f.exp().float(),
+    'softmax': lambda f: f.float().flatten(2).softmax(-1).view_as(f),
+    'negative': lambda f: 7 * f.exp().float() - 30,
+}
+
+
+@pytest.mark.parametrize('form', FORMS)
+@pytest.mark.parametrize('sigma', [0.7, 1., 1.5, 2., 3.])
+def test_gaussian_peak_is_found_without_bias_at_any_phase(form, sigma):
+    centres, sigmas = phase_grid(sigma)
+    coords, _ = decode_scores(FORMS[form](log_gaussian(centres, sigmas)))
+    error = coords[0].double().numpy() - centres
+    assert np.abs(error).max() < 0.025  # 0.1 input px at stride 4
+    assert np.abs(error.mean(axis=0)).max() < 1e-3
+
+
+@pytest.mark.parametrize('form', FORMS)
+def test_elongated_tilted_peaks_are_found_although_the_arg_max_is_not_the_nearest_pixel(form):
+    rng = np.random.default_rng(0)
+    centres, sigmas = rng.uniform(0.5, 62.5, (200, 2)), rng.uniform(0.7, 3, (200, 2))
+    sigmas[:60] = 0.7, 3
+    scores = FORMS[form](log_gaussian(centres, sigmas, rng.uniform(0, math.pi, 200)))
+    arg_max, _ = decode_scores(scores, 'none')
+    assert np.abs(arg_max[0].numpy() - centres).max() > 1
+    coords, _ = decode_scores(scores)
+    assert np.abs(coords[0].double().numpy() - centres).max() < 0.025
+
+
+@pytest.mark.parametrize('size', [(16, 16), (32, 32), (48, 64), (128, 128)])
+def test_other_map_sizes(size):
+    centres, sigmas = phase_grid(1.2, low=5.)
+    for form in ('scores', 'heatmap'):
+        coords, _ = decode_scores(FORMS[form](log_gaussian(centres, sigmas, size=size)))
+        assert np.abs(coords[0].numpy() - centres).max() < 0.025
+
+
+def test_half_precision_keeps_the_tolerance():
+    centres, sigmas = phase_grid(2.)
+    coords, _ = decode_scores(log_gaussian(centres, sigmas).exp().half())
+    assert coords.dtype == torch.float32
+    assert np.abs(coords[0].numpy() - centres).max() < 0.025
+
+
+@pytest.mark.parametrize('sigma', [0.7, 1., 2., 3.])
+def test_border_degrades_gracefully(sigma):
+    along = np.linspace(-0.5, 0.5, 21)
+    near = np.concatenate([along, 63 - along])
+    centres = np.stack([near, np.full_like(near, 30.3)], axis=-1)
+    centres = np.concatenate([centres, centres[:, ::-1], np.stack([near, near], axis=-1)])
+    coords, confidence = decode_scores(log_gaussian(centres, np.full((len(centres), 2), sigma)).exp().float())
+    assert np.abs(coords[0].numpy() - centres).max() < (0.3 if sigma < 1 else 0.025)
+    assert coords.min() >= -0.5 and coords.max() <= 63.5
+    assert torch.isfinite(confidence).all()
+
+
+@pytest.mark.parametrize('beyond', [0.5, 1, 3])
+def test_peak_outside_the_map_ends_on_its_border(beyond):
+    centres = np.array([[-0.5 - beyond, 20.2], [63.5 + beyond, 20.2], [20.2, -0.5 - beyond], [20.2, 63.5 + beyond]])
+    coords, _ = decode_scores(log_gaussian(centres, np.full((4, 2), 1.5)).float())
+    assert np.abs(coords[0].numpy() - centres.clip(-0.5, 63.5)).max() < 0.6
+
+
+def test_affine_changes_of_the_scores_do_not_move_the_landmarks():
+    scores = torch.randn(2, 5, 16, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    coords, _ = decode_scores(scores)
+    for scale, offset in ((1e-3, 0.), (50., -1e3), (1., 7.)):
+        moved, _ = decode_scores(scale * scores + offset)
+        torch.testing.assert_close(moved, coords, atol=1e-4, rtol=0)
+
+
+def test_mirrored_maps_give_mirrored_landmarks():
+    scores = torch.randn(2, 30, 17, 23, generator=torch.Generator().manual_seed(0))
+    coords, confidence = decode_scores(scores)
+    mirrored, of_mirrored = decode_scores(scores.flip(-1))
+    mirrored[..., 0] = 22 - mirrored[..., 0]
+    torch.testing.assert_close(mirrored, coords, atol=1e-4, rtol=0)
+    torch.testing.assert_close(of_mirrored, confidence)
+
+
+def test_noise_stays_within_the_trusted_step_of_the_arg_max():
+    scores = torch.randn(2, 200, 16, 16, generator=torch.Generator().manual_seed(0))
+    step = (decode_scores(scores)[0] - decode_scores(scores, 'none')[0]).abs()
+    assert step.max() <= 2
+
+
+def test_saddle_falls_back_to_one_axis():
+    # A ridge along y that curves upwards on both sides of its arg max along x: only y can be refined.
+    window = torch.tensor([[8., 3., 0.], [0., 9., 8.9], [0., 6., 9.]])
+    scores = torch.zeros(1, 1, 9, 9)
+    scores[0, 0, 3:6, 3:6] = window
+    coords, _ = decode_scores(scores)
+    arg_max, _ = decode_scores(scores, 'none')
+    assert ((coords - arg_max).abs() <= 0.5).all()
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize('fill', [0., 5., -1e4, 1e4])
+def test_constant_maps_are_finite(dtype, fill):
+    scores = torch.full((1, 2, 8, 8), fill, dtype=dtype)
+    coords, confidence = decode_scores(scores)
+    assert torch.isfinite(coords).all()
+    torch.testing.assert_close(confidence, torch.full((1, 2), 9 / 64))
+
+
+@pytest.mark.parametrize('subpixel', ['quadratic', 'expectation', 'centroid', 'none'])
+@pytest.mark.parametrize('scale', [1e4, -1e4, 1e30, 3e38])
+def test_huge_scores_are_finite(scale, subpixel):
+    scores = torch.zeros(1, 1, 8, 8)
+    scores[0, 0, 3, 4] = scale
+    scores[0, 0, 6, 6] = -scale
+    coords, confidence = decode_scores(scores, subpixel)
+    assert torch.isfinite(coords).all() and torch.isfinite(confidence).all()
+    assert torch.isfinite(score_covariance(scores)).all()
+
+
+def test_masked_pixels_are_ignored():
+    scores = torch.full((1, 1, 8, 8), -math.inf)
+    scores[0, 0, 2:5, 2:5] = torch.tensor([[0., 1, 0], [1, 2, 1], [0, 1, 0]])
+    coords, confidence = decode_scores(scores)
+    torch.testing.assert_close(coords, torch.tensor([[[3., 3.]]]))
+    torch.testing.assert_close(confidence, torch.ones(1, 1))
+
+
+def test_confidence_by_hand():
+    one_hot = torch.zeros(1, 1, 8, 8)
+    one_hot[0, 0, 4, 4] = 1
+    e = math.e
+    expected = {1.: (8 + e) / (63 + e), 0.5: (8 + e**2) / (63 + e**2)}
+    for eps, value in expected.items():
+        assert decode_scores(one_hot, eps=eps)[1].item() == pytest.approx(value, rel=1e-5)
+    assert decode_scores(60 * one_hot)[1].item() == pytest.approx(1)
+    corner = torch.zeros(1, 1, 8, 8)
+    corner[0, 0, 0, 7] = 1
+    assert decode_scores(corner)[1].item() == pytest.approx(expected[1.], rel=1e-5)
+
+
+def test_expectation_and_covariance_equal_sums_over_the_pixels():
+    scores = torch.randn(2, 3, 9, 11, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    eps = 0.7
+    mean, _ = decode_scores(scores, 'expectation', eps)
+    covariance = score_covariance(scores, eps)
+    for b in range(2):
+        for k in range(3):
+            p = np.exp(scores[b, k].numpy() / eps)
+            p /= p.sum()
+            points = np.array([[x, y] for y in range(9) for x in range(11)], dtype=float)
+            expected = p.ravel() @ points
+            centred = points - expected
+            np.testing.assert_allclose(mean[b, k].numpy(), expected, atol=1e-5)
+            np.testing.assert_allclose(covariance[b, k].numpy(), (p.ravel()[:, None] * centred).T @ centred, atol=1e-5)
+
+
+def test_covariance_of_a_narrow_peak_far_from_the_origin_is_accurate_in_float32():
+    centres, sigmas = np.array([[100.3, 110.6]]), np.array([[2., 1.]])
+    scores = log_gaussian(centres, sigmas, size=(128, 128)).float()
+    torch.testing.assert_close(score_covariance(scores)[0, 0], torch.tensor([[4., 0.], [0., 1.]]), atol=1e-3, rtol=0)
+
+
+def test_centroid_ignores_negative_scores():
+    scores = torch.full((1, 1, 8, 8), -1.)
+    scores[0, 0, 2, 1], scores[0, 0, 2, 5] = 1., 3.
+    torch.testing.assert_close(decode_scores(scores, 'centroid')[0], torch.tensor([[[4., 2.]]]))
+
+
+def test_batch_equals_single_maps():
+    scores = torch.randn(5, 60, 64, 64, generator=torch.Generator().manual_seed(0))  # several slices on a CPU
+    for subpixel in ('quadratic', 'expectation', 'centroid', 'none'):
+        coords, confidence = decode_scores(scores, subpixel)
+        one, one_confidence = decode_scores(scores[3:4, 41:42], subpixel)
+        torch.testing.assert_close(coords[3:4, 41:42], one)
+        torch.testing.assert_close(confidence[3:4, 41:42], one_confidence)
+
+
+def test_strided_scores_and_empty_batches():
+    scores = torch.randn(2, 16, 12, 6, generator=torch.Generator().manual_seed(0))
+    channels_last = scores.contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(decode_scores(channels_last), decode_scores(scores))
+    coords, confidence = decode_scores(scores[:0])
+    assert coords.shape == (0, 6 + 10, 2) and confidence.shape == (0, 16)
+
+
+def test_the_scores_are_left_untouched():
+    scores = torch.randn(1, 3, 8, 8)
+    before = scores.clone()
+    decode_scores(scores)
+    torch.testing.assert_close(scores, before, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize('call', [
+    lambda s: decode_scores(s[0]), lambda s: decode_scores(s[..., :2]), lambda s: decode_scores(s, 'dark'),
+    lambda s: decode_scores(s, eps=0), lambda s: score_covariance(s, -1)
+])
+def test_bad_arguments_are_refused(call):
+    with pytest.raises(ValueError, match='shape|subpixel|eps'):
+        call(torch.zeros(1, 1, 8, 8))
