@@ -8,7 +8,7 @@ from typing import Sequence, Tuple
 import torch
 from torch import Tensor
 
-SUBPIXEL = ('quadratic', 'expectation', 'centroid', 'none')
+SUBPIXEL = ('quadratic', 'local_expectation', 'expectation', 'centroid', 'none')
 
 # Share of the score range that is added before the logarithm of the quadratic step. It keeps log() finite at the
 # minimum of the map, and is small enough to leave a Gaussian peak of sigma >= 0.7 px where it is (see the tests).
@@ -16,6 +16,7 @@ LOG_FLOOR = 1e-4
 # Longest step (px, per axis) away from the arg max that is believed. An isotropic peak never needs more than 0.5; the
 # arg max of an elongated, tilted one can lie further along its ridge.
 MAX_STEP = 2.0
+LOCAL_RADIUS = 4  # heatmap px, of 'local_expectation'
 CACHE_BYTES = 2**21  # of scores per slice on a CPU, see _cache_sized
 
 
@@ -33,6 +34,9 @@ def decode_scores(scores: Tensor, subpixel: str = 'quadratic', eps: float = 1.) 
         subpixel (str): ``'quadratic'``: a Newton step on the logarithm of the scores above their minimum, from the
             3x3 values around the arg max; exact for quadratic scores and for Gaussian-shaped heatmaps, whatever their
             scale and offset. ``'expectation'``: the mean of the posterior over the whole map (soft-argmax, Eq. 3).
+            ``'local_expectation'``: the same over the 9x9 window around the arg max alone, so that a second peak does
+            not pull: exact at the minimum of Eq. 11 without margin, where the posterior holds the label in its four
+            nearest pixels by bilinear weights.
             ``'centroid'``: the centre of mass of the positive scores, as STAR and ADNet read their maps.
             ``'none'``: the arg max itself. Defaults to ``'quadratic'``.
         eps (float): Temperature of the posterior softmax(F / eps), as in Eq. 11. Defaults to 1.
@@ -58,12 +62,8 @@ def decode_scores(scores: Tensor, subpixel: str = 'quadratic', eps: float = 1.) 
     row = flat.gather(1, y[:, None] * w + torch.arange(w, device=flat.device))
     peak = torch.stack([row.argmax(dim=-1), y], dim=-1)
 
-    # The 3x3 window around it, moved inward at the border so that it always holds nine pixels of the map.
     size = peak.new_tensor([w, h])
-    centre = torch.minimum(peak.clamp(min=1), size - 2)
-    step = torch.arange(-1, 2, device=flat.device)
-    offset = (step[:, None] * w + step).flatten()
-    window = flat.gather(1, (centre[:, 1] * w + centre[:, 0])[:, None] + offset)
+    window, centre = _window(flat, peak, size, radius=1)
     confidence = ((window - top[:, None]) / eps).exp().sum(dim=-1) * peak_mass
 
     if subpixel in ('expectation', 'centroid'):
@@ -72,6 +72,11 @@ def decode_scores(scores: Tensor, subpixel: str = 'quadratic', eps: float = 1.) 
         log_window = _log_above_minimum(window, bottom[:, None], top[:, None]).view(-1, 3, 3)
         coords = _quadratic_peak(log_window, centre, peak)
         coords = torch.minimum(coords.clamp(min=-0.5), size - 0.5)
+    elif subpixel == 'local_expectation':
+        radius = min(LOCAL_RADIUS, (min(h, w) - 1) // 2)
+        window, centre = _window(flat, peak, size, radius)
+        side = 2 * radius + 1
+        coords = _mean((window / eps).softmax(dim=-1).view(-1, side, side)) + (centre - radius)
     else:
         coords = peak
     shape = scores.shape[:2]
@@ -107,6 +112,15 @@ def _check(scores: Tensor, eps: float) -> Tensor:
     if not eps > 0:
         raise ValueError(f'eps must be positive, got {eps}')
     return scores if scores.dtype in (torch.float32, torch.float64) else scores.float()
+
+
+def _window(flat: Tensor, peak: Tensor, size: Tensor, radius: int) -> Tuple[Tensor, Tensor]:
+    """Values (M, side * side) of flattened maps (M, h * w) around integer ``peak`` (M, 2), and the centre of the window
+    (M, 2): the peak, moved inward at the border so that the window lies inside the map."""
+    centre = torch.minimum(peak.clamp(min=radius), size - 1 - radius)
+    step = torch.arange(-radius, radius + 1, device=flat.device)
+    offset = (step[:, None] * size[0] + step).flatten()
+    return flat.gather(1, (centre[:, 1] * size[0] + centre[:, 0])[:, None] + offset), centre
 
 
 def _cache_sized(maps: Tensor) -> Sequence[Tensor]:

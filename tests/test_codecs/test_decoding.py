@@ -3,8 +3,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch.testing import assert_close
 
 from mmpose_sp.codecs import decode_scores, score_covariance
+from mmpose_sp.codecs.decoding import SUBPIXEL
 
 
 def log_gaussian(centres, sigmas, angle=0., size=(64, 64)):
@@ -131,7 +133,7 @@ def test_constant_maps_are_finite(dtype, fill):
     torch.testing.assert_close(confidence, torch.full((1, 2), 9 / 64))
 
 
-@pytest.mark.parametrize('subpixel', ['quadratic', 'expectation', 'centroid', 'none'])
+@pytest.mark.parametrize('subpixel', SUBPIXEL)
 @pytest.mark.parametrize('scale', [1e4, -1e4, 1e30, 3e38])
 def test_huge_scores_are_finite(scale, subpixel):
     scores = torch.zeros(1, 1, 8, 8)
@@ -193,7 +195,7 @@ def test_centroid_ignores_negative_scores():
 
 def test_batch_equals_single_maps():
     scores = torch.randn(5, 60, 64, 64, generator=torch.Generator().manual_seed(0))  # several slices on a CPU
-    for subpixel in ('quadratic', 'expectation', 'centroid', 'none'):
+    for subpixel in SUBPIXEL:
         coords, confidence = decode_scores(scores, subpixel)
         one, one_confidence = decode_scores(scores[3:4, 41:42], subpixel)
         torch.testing.assert_close(coords[3:4, 41:42], one)
@@ -222,3 +224,15 @@ def test_the_scores_are_left_untouched():
 def test_bad_arguments_are_refused(call):
     with pytest.raises(ValueError, match='shape|subpixel|eps'):
         call(torch.zeros(1, 1, 8, 8))
+
+
+def test_local_expectation_undoes_bilinear_labels_and_ignores_a_second_peak():
+    """Where the posterior holds a label by bilinear weights, its mean around the arg max is that label."""
+    label, posterior = (20.3, 11.6), torch.zeros(1, 1, 32, 32)
+    for x, y, weight in ((20, 11, .7 * .4), (21, 11, .3 * .4), (20, 12, .7 * .6), (21, 12, .3 * .6)):
+        posterior[0, 0, y, x] = 0.6 * weight
+    posterior[0, 0, 25, 4] = 0.2  # below the peak's 0.252, far away
+    coords, _ = decode_scores((posterior + 1e-12).log(), 'local_expectation')
+    assert_close(coords[0, 0], torch.tensor(label), atol=1e-4, rtol=0)
+    away, _ = decode_scores((posterior + 1e-12).log(), 'expectation')
+    assert (away[0, 0] - torch.tensor(label)).norm() > 3
