@@ -10,6 +10,7 @@ codec = dict(
     heatmap_size=(64, 64),
     boundaries='300w',
     gamma=0.01,
+    subpixel='local_expectation',
     edge_maps=True)
 model = dict(
     backbone=dict(num_landmarks=68, edges='300w'), head=dict(decoder=codec))

@@ -11,6 +11,7 @@ codec = dict(
     heatmap_size=(32, 32),
     boundaries='300w',
     gamma=0.01,
+    subpixel='local_expectation',
     edge_maps=True)
 model = dict(
     backbone=dict(num_stacks=1, channels=64, num_landmarks=68, edges='300w'),

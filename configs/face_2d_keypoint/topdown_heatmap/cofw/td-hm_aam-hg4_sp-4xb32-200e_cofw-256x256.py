@@ -10,6 +10,7 @@ codec = dict(
     heatmap_size=(64, 64),
     boundaries='cofw',
     gamma=0.001,
+    subpixel='local_expectation',
     edge_maps=True)
 model = dict(
     backbone=dict(num_landmarks=29, edges='cofw'), head=dict(decoder=codec))

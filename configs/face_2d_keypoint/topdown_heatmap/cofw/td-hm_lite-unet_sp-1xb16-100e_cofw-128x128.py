@@ -9,7 +9,8 @@ codec = dict(
     input_size=(128, 128),
     heatmap_size=(32, 32),
     boundaries='cofw',
-    gamma=0.001)
+    gamma=0.001,
+    subpixel='local_expectation')
 model = dict(head=dict(out_channels=29, decoder=codec))
 
 crop = dict(type='TopdownAffine', input_size=codec['input_size'])

@@ -2,7 +2,7 @@
 # that of the squared error around a landmark; the weight levels them.
 _base_ = ['td-hm_aam-hg4_sp-4xb32-200e_wflw-256x256.py']
 
-codec = dict(smoothing='none')
+codec = dict(smoothing='none', subpixel='quadratic')  # the maps are no log-probabilities
 model = dict(
     head=dict(
         loss=dict(_delete_=True, type='KeypointGaussianMSELoss', sigma=2.0, loss_weight=100.0), decoder=codec))

@@ -10,6 +10,7 @@ codec = dict(
     heatmap_size=(64, 64),
     boundaries='wflw',
     gamma=0.01,
+    subpixel='local_expectation',
     edge_maps=True)
 model = dict(
     backbone=dict(num_landmarks=98, edges='wflw'), head=dict(decoder=codec))

@@ -9,7 +9,8 @@ codec = dict(
     input_size=(128, 128),
     heatmap_size=(32, 32),
     boundaries='wflw',
-    gamma=0.01)
+    gamma=0.01,
+    subpixel='local_expectation')
 model = dict(head=dict(out_channels=98, decoder=codec))
 
 crop = dict(type='TopdownAffine', input_size=codec['input_size'])
