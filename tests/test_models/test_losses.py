@@ -278,6 +278,15 @@ def test_eigen_decomposition():
     torch.testing.assert_close(rebuilt, matrix, atol=1e-12, rtol=1e-9)
 
 
+@pytest.mark.parametrize(('gap', 'expected'), [(1e-2, 50.), (1e-6, 0.)])
+def test_eigenvector_derivative_is_cut_where_it_diverges(gap, expected):
+    """Rotating diag(1 + gap, 1): d angle / d off-diagonal = 1 / (2 gap) of the symmetric part, or 0 when cut."""
+    matrix = torch.diag(torch.tensor([1. + gap, 1.], dtype=torch.float64)).requires_grad_()
+    _, vectors = symmetric_eig_2x2(matrix)
+    grad, = torch.autograd.grad(vectors[1, 1], matrix)
+    assert (grad[0, 1] + grad[1, 0]).item() / 2 == pytest.approx(expected)
+
+
 def test_covariance_of_a_gaussian():
     y, x = torch.meshgrid(torch.arange(64., dtype=torch.float64), torch.arange(64., dtype=torch.float64),
                           indexing='ij')
