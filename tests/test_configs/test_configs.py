@@ -11,8 +11,13 @@ from config_helpers import CONFIGS, LANDMARKS, benchmark, encoder_of, face_sampl
 from mmengine.dataset import Compose, pseudo_collate
 from mmpose.registry import HOOKS, METRICS, MODELS
 
-# losses on the mean of the map; a model trained with them predicts that mean
-POSITION_LOSSES = ('SoftArgmaxLoss', 'STARLoss')
+# a model trained on the mean of its map predicts that mean; Gaussian maps are no log-probabilities
+DECODING = {
+    'StructuredPredictionLoss': ('local_expectation', 'quadratic'),
+    'SoftArgmaxLoss': ('expectation', ),
+    'STARLoss': ('expectation', ),
+    'KeypointGaussianMSELoss': ('quadratic', ),
+}
 OWN = [path for path in CONFIGS if parts(path)[1] != 'msra']
 
 
@@ -51,8 +56,7 @@ def test_landmarks_are_those_of_the_benchmark(path):
 @pytest.mark.parametrize('path', OWN, ids=name)
 def test_decoding_is_that_of_the_loss(path):
     cfg = load(path)
-    position = cfg.model.head.loss.type in POSITION_LOSSES
-    assert cfg.codec.get('subpixel', 'quadratic') == ('expectation' if position else 'quadratic')
+    assert cfg.codec.get('subpixel', 'quadratic') in DECODING[cfg.model.head.loss.type]
 
 
 def network_and_objective(path):
