@@ -38,6 +38,8 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     parser.add_argument('--detector-weights', metavar='FILE', help='checkpoint of the mmdet detector')
     parser.add_argument('--out-dir', metavar='DIR', help='folder for pictures and predictions')
     parser.add_argument('--json', metavar='FILE', help='one file for all predictions')
+    parser.add_argument('--min-confidence', type=float, default=0., metavar='C',
+                        help="drop detected faces of a lower mean confidence, a detector's false ones (default: 0)")
     parser.add_argument('--draw', nargs='+', choices=LAYERS, default=['boundaries', 'confidence'],
                         help='what the pictures show (default: boundaries confidence)')
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda:0, ...')
@@ -151,7 +153,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         if args.bboxes and source.kind == 'images':
             raise ValueError('--bboxes are those of one picture; give a folder its boxes by --bbox-file')
         landmarker = FaceLandmarker(args.config, args.checkpoint, args.device, args.detector, args.detector_weights,
-                                    args.batch_size, args.cfg_options)
+                                    args.batch_size, args.min_confidence, args.cfg_options)
         if 'ellipses' in args.draw and not landmarker.has_posterior:
             raise ValueError('--draw ellipses: this model gives no covariances (Gaussian heatmaps)')
     except (OSError, ValueError, TypeError) as error:

@@ -30,8 +30,11 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     parser.add_argument('--no-show', action='store_true', help='open no window')
     parser.add_argument('--max-frames', type=int, metavar='N', help='stop after N frames')
     parser.add_argument('--whole-image', action='store_true', help='every frame is one face, without detection')
-    parser.add_argument('--detector', default='haar', metavar='CONFIG', help="an mmdet config (default: OpenCV's cascade)")
+    parser.add_argument('--detector', default='haar', metavar='CONFIG',
+                        help="an mmdet config (default: OpenCV's cascade)")
     parser.add_argument('--detector-weights', metavar='FILE', help='checkpoint of the mmdet detector')
+    parser.add_argument('--min-confidence', type=float, default=0., metavar='C',
+                        help="drop detected faces of a lower mean confidence, a detector's false ones (default: 0)")
     parser.add_argument('--draw', nargs='+', choices=LAYERS, default=['boundaries', 'confidence'],
                         help='what is shown first (default: boundaries confidence)')
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda:0, ...')
@@ -82,7 +85,8 @@ def main(argv: Optional[List[str]] = None) -> int:
         if source.kind != 'video':
             raise ValueError(f'{args.input} is neither a camera nor a video; tools/infer.py takes pictures')
         source.live = True  # show every frame at once instead of waiting for a batch
-        landmarker = FaceLandmarker(args.config, args.checkpoint, args.device, args.detector, args.detector_weights)
+        landmarker = FaceLandmarker(args.config, args.checkpoint, args.device, args.detector, args.detector_weights,
+                                    min_confidence=args.min_confidence)
         writer = VideoWriter(args.out, source.fps) if args.out else None
         return run(args, landmarker, source, writer)
     except (OSError, ValueError, TypeError) as error:

@@ -48,6 +48,9 @@ class FaceLandmarker:
             (N, 4) and scores (N,). Defaults to ``'haar'``.
         detector_weights (str | Path, optional): Checkpoint of the mmdet detector.
         batch_size (int): Faces that the network sees at once. Defaults to 32.
+        min_confidence (float): Detected faces whose landmarks have a lower mean confidence are dropped: few of a
+            detector's false faces come near the confidence of faces. What is usual depends on the model, so look at
+            some results first. Faces in boxes that were given always stay. Defaults to 0.
         cfg_options (dict, optional): Changes of the config, such as ``{'model.test_cfg.flip_test': False}``, or
             ``{'model.head.decoder.eps': 1.5}``, the temperature of confidence and covariance.
 
@@ -67,18 +70,20 @@ class FaceLandmarker:
                  detector: Union[str, Path, Detector] = 'haar',
                  detector_weights: Union[str, Path, None] = None,
                  batch_size: int = 32,
+                 min_confidence: float = 0.,
                  cfg_options: Optional[dict] = None) -> None:
         if batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
         self.batch_size = batch_size
+        self.min_confidence = min_confidence
         self.device = choose_device(device)
         cfg = load_config(config, cfg_options)
         cfg.model.test_cfg = dict(cfg.model.get('test_cfg') or {}, output_heatmaps=True)
         self.model = load_model(cfg, checkpoint, self.device)
         self.codec = getattr(self.model.head, 'decoder', None)
         if not hasattr(self.codec, 'heatmap_size'):
-            raise TypeError(f'{config if isinstance(config, (str, Path)) else "config"}: the head of this model decodes '
-                            f'with {type(self.codec).__name__}, which is not a codec of heatmaps')
+            raise TypeError(f'the head of this model decodes with {type(self.codec).__name__}, which is not a codec of '
+                            'heatmaps')
         self.has_posterior = isinstance(self.codec, ImageAwareLabelSmoothing)
         init_default_scope(cfg.get('default_scope', 'mmpose'))
         self.pipeline = Compose(cfg.test_dataloader.dataset.pipeline)
@@ -189,17 +194,19 @@ class FaceLandmarker:
                 self._run(crops, score_maps)
                 crops.clear()
             while waiting and waiting[0].done:
-                yield waiting.popleft().result
+                yield waiting.popleft().finish()
         self._run(crops, score_maps)
-        yield from (item.result for item in waiting)
+        yield from (item.finish() for item in waiting)
         if bad and errors is None:
             warnings.warn(f'{len(bad)} pictures have no result but an error; the first: {bad[0]}', stacklevel=2)
 
-    def _prepare(self, frame: Frame, index: int, boxes_of: Callable, whole_image: bool, record: bool,
+    def _prepare(self, frame: Frame, index: int, boxes_of: Optional[Callable], whole_image: bool, record: bool,
                  keep_image: bool) -> Tuple['_Waiting', List[Tuple['_Waiting', int, dict]]]:
         """Read a picture, find its boxes and cut its faces out."""
         result = ImageResult(frame.name, frame=frame.index)
         entry = _Waiting(result)
+        if boxes_of is None and not whole_image:
+            entry.min_confidence = self.min_confidence
         try:
             image = frame.read()
             height, width = image.shape[:2]
@@ -217,14 +224,14 @@ class FaceLandmarker:
         entry.faces = [None] * len(samples)
         return entry, [(entry, i, sample) for i, sample in enumerate(samples)]
 
-    def _boxes(self, image: np.ndarray, frame: Frame, index: int, boxes_of: Callable, whole_image: bool) -> np.ndarray:
+    def _boxes(self, image: np.ndarray, frame: Frame, index: int, boxes_of: Optional[Callable],
+               whole_image: bool) -> np.ndarray:
         """(N, 5) boxes with scores."""
         height, width = image.shape[:2]
         if whole_image:
             return np.array([[0, 0, width, height, 1]], dtype=np.float32)  # as mmpose takes the whole image
-        given = boxes_of(frame.name, index)
-        if given is not None:
-            return check_boxes(given, width, height, frame.name)
+        if boxes_of is not None:
+            return check_boxes(boxes_of(frame.name, index), width, height, frame.name)
         boxes, scores = self.detector(image)
         return np.concatenate([np.reshape(boxes, (-1, 4)), np.reshape(scores, (-1, 1))], axis=1).astype(np.float32)
 
@@ -284,28 +291,28 @@ class _Waiting:
     """A picture whose faces are on their way."""
 
     def __init__(self, result: ImageResult) -> None:
-        self._result = result
+        self.result = result
         self.faces: List[Optional[FaceResult]] = []
         self.pixels = 0
+        self.min_confidence = 0.
 
     @property
     def done(self) -> bool:
         return all(face is not None for face in self.faces)
 
-    @property
-    def result(self) -> ImageResult:
-        self._result.faces = self.faces
-        return self._result
+    def finish(self) -> ImageResult:
+        self.result.faces = [face for face in self.faces if face.confidence.mean() >= self.min_confidence]
+        return self.result
 
 
-def _box_lookup(bboxes: Any, source: Source) -> Callable[[str, int], Any]:
+def _box_lookup(bboxes: Any, source: Source) -> Optional[Callable[[str, int], Any]]:
     """Function from a frame's name and index to its boxes; None where the detector has to find them.
 
     Raises:
         ValueError: As many boxes as pictures are not there, or a picture that a mapping does not know.
     """
     if bboxes is None:
-        return lambda name, index: None
+        return None
     if hasattr(bboxes, 'keys'):
         def by_name(name: str, index: int) -> Any:
             for key in (name, Path(name).name):

@@ -21,7 +21,7 @@ def checkpoint(landmarker, tmp_path_factory):
 @pytest.fixture
 def knows_brightness():
     """A landmarker whose every landmark is the brightest place: its scores are the brightness of the crop."""
-    made = random_landmarker()
+    made = random_landmarker(cfg_options={'model.head.decoder.subpixel': 'quadratic'})
     made.model.extract_feat = lambda inputs: inputs
 
     def scores(inputs):

@@ -86,7 +86,7 @@ def test_gaussian_heatmaps_have_no_covariance(tmp_path):
     result, = made(noise(120, 120), bboxes=[(10, 10, 100, 100)])
     face, = result.faces
     assert face.covariance is None and 'keypoint_covariances' not in result.to_instances()[0]
-    assert 0 <= face.confidence.min() and face.confidence.max() <= 1
+    assert face.confidence.min() >= 0 and face.confidence.max() <= 1
     assert len(made.boundaries) == 9
     with pytest.raises(ValueError, match='no covariances'):
         draw_result(noise(120, 120), result, ['ellipses'])
