@@ -94,8 +94,8 @@ def draw_tile(image: np.ndarray, scores: np.ndarray, heatmap_to_image: np.ndarra
                           (transform_points(peak(scores), tile_from_heatmap), RED)):
         if np.isfinite(point).all():
             centre = tuple(int(round(v)) for v in np.clip(point, -size, 2 * size))
-            cv2.drawMarker(tile, centre, (0, 0, 0), cv2.MARKER_CROSS, size // 12, 3)
-            cv2.drawMarker(tile, centre, colour, cv2.MARKER_CROSS, size // 12, 1)
+            cv2.drawMarker(tile, centre, (0, 0, 0), cv2.MARKER_CROSS, size // 11, 5)
+            cv2.drawMarker(tile, centre, colour, cv2.MARKER_CROSS, size // 12, 2)
     return tile
 
 

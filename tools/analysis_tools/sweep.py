@@ -157,7 +157,7 @@ def check_keys(config: Config, grid: Dict[str, Sequence[str]]) -> None:
     """
     for name in grid:
         *parents, _ = option_key(name).split('.')
-        node: Any = config
+        node: Any = config.to_dict()
         for depth, parent in enumerate(parents):
             if isinstance(node, (list, tuple)):
                 if not parent.isdigit() or int(parent) >= len(node):

@@ -1,0 +1,126 @@
+"""Drawing on images."""
+import numpy as np
+import pytest
+
+from mmpose_sp.visualization import (
+    GREEN,
+    RED,
+    as_bgr,
+    confidence_colors,
+    crop_around,
+    draw_comparison,
+    draw_landmarks,
+    draw_uncertainty,
+    ellipse_axes,
+    normalise,
+    overlay_heatmap,
+    transform_points,
+)
+
+
+def centroid(image, channel):
+    """Centre of mass (x, y) of a channel."""
+    mass = image[..., channel].astype(float)
+    y, x = np.mgrid[:mass.shape[0], :mass.shape[1]]
+    return np.array([(mass * x).sum(), (mass * y).sum()]) / mass.sum()
+
+
+@pytest.fixture
+def black():
+    return np.zeros((60, 80, 3), np.uint8)
+
+
+@pytest.mark.parametrize('point', [(30., 20.), (30.5, 20.25), (41.75, 33.5)])
+def test_landmarks_are_drawn_where_they_are(black, point):
+    drawn = draw_landmarks(black, np.array([point]), (255, 255, 255), radius=4)
+    assert np.abs(centroid(drawn, 0) - point).max() < 0.15
+
+
+def test_the_image_itself_is_not_changed(black):
+    draw_comparison(black, np.full((1, 2), 20.), np.full((1, 2), 30.))
+    assert not black.any()
+
+
+def test_ground_truth_is_green_and_prediction_red(black):
+    drawn = draw_comparison(black, np.array([[20., 20.]]), np.array([[50., 40.]]), radius=3)
+    assert tuple(drawn[20, 20]) == GREEN and tuple(drawn[40, 50]) == RED
+
+
+def test_missing_and_weightless_landmarks_are_not_drawn(black):
+    points = np.array([[np.nan, 10], [np.inf, 10], [20, 20]])
+    assert not draw_landmarks(black, points, weights=np.array([1, 1, 0])).any()
+
+
+def test_landmarks_far_outside_do_no_harm(black):
+    assert not draw_landmarks(black, np.array([[1e12, -1e12]])).any()
+
+
+def test_confidence_runs_from_red_over_yellow_to_green():
+    assert confidence_colors(np.array([0, 0.5, 1, 7, np.nan])).tolist() == [
+        [0, 0, 255], [0, 255, 255], [0, 255, 0], [0, 255, 0], [0, 0, 255]]
+
+
+@pytest.mark.parametrize('angle', [0., 30., 90., 150.])
+def test_ellipse_of_a_rotated_covariance(angle):
+    c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    rotation = np.array([[c, -s], [s, c]])
+    covariance = rotation @ np.diag([9., 4.]) @ rotation.T
+    major, minor, found = ellipse_axes(covariance, n_std=2)
+    assert (major, minor) == pytest.approx((6, 4))
+    assert abs((found - angle + 90) % 180 - 90) < 1e-6
+
+
+def test_ellipse_is_drawn_along_its_long_axis(black):
+    drawn = draw_uncertainty(black, np.array([[40., 30.]]), np.diag([100., 4.])[None], n_std=2, color=(255, ) * 3)
+    y, x = np.nonzero(drawn[..., 0] > 128)
+    assert (x.min(), x.max()) == pytest.approx((20, 60), abs=1)
+    assert (y.min(), y.max()) == pytest.approx((26, 34), abs=1)
+
+
+def test_indefinite_covariance_is_refused():
+    with pytest.raises(ValueError, match='semi-definite'):
+        ellipse_axes(np.diag([1., -1.]))
+
+
+def test_asymmetric_covariance_is_refused():
+    with pytest.raises(ValueError, match='symmetric'):
+        ellipse_axes(np.array([[1., 0.5], [0., 1.]]))
+
+
+@pytest.mark.parametrize('size', [32, 200])
+def test_crop_keeps_landmarks_on_their_pixels(size):
+    """A white square in the picture must lie at its transformed centre, both when enlarged and when shrunk."""
+    image = np.zeros((300, 400, 3), np.uint8)
+    image[140:161, 200:221] = 255  # centre (210, 150)
+    points = np.array([[100., 80.], [320., 220.]])
+    crop, matrix = crop_around(image, points, size)
+    assert crop.shape == (size, size, 3)
+    inside = transform_points(points, matrix)
+    assert np.allclose(inside.mean(0), (size - 1) / 2)
+    assert np.abs(centroid(crop - crop.min(), 0) - transform_points(np.array([210., 150.]), matrix)).max() < 0.15
+
+
+def test_crop_without_a_finite_landmark_is_refused(black):
+    with pytest.raises(ValueError, match='no finite landmark'):
+        crop_around(black, np.full((3, 2), np.nan))
+
+
+def test_normalise_scales_to_the_unit_range():
+    assert normalise(np.array([-3., 1., 5.])).tolist() == [0, 0.5, 1]
+    assert normalise(np.full(3, 7.)).tolist() == [0, 0, 0]
+
+
+def test_overlay_peak_is_where_the_heatmap_peaks(black):
+    heatmap = np.zeros((15, 20))
+    heatmap[5, 12] = 1  # image px: 4 (12 + 0.5) - 0.5 = 49.5, 4 (5 + 0.5) - 0.5 = 21.5
+    drawn = overlay_heatmap(black, heatmap)
+    assert np.abs(centroid(drawn, 2) - (49.5, 21.5)).max() < 0.2
+
+
+def test_gray_images_become_bgr():
+    assert as_bgr(np.zeros((4, 5), np.uint8)).shape == (4, 5, 3)
+
+
+def test_float_images_are_refused():
+    with pytest.raises(ValueError, match='uint8'):
+        as_bgr(np.zeros((4, 5, 3)))
