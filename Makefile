@@ -19,7 +19,7 @@ demo: setup
 	@$(VENV)/python tools/demo.py $(ARGS)
 
 test: setup
-	@$(VENV)/python -m pytest $(ARGS)
+	@$(VENV)/python -m pytest -n logical --dist worksteal $(ARGS)
 
 lint: setup
 	@$(VENV)/ruff check .
