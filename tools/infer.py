@@ -40,6 +40,8 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     parser.add_argument('--json', metavar='FILE', help='one file for all predictions')
     parser.add_argument('--min-confidence', type=float, default=0., metavar='C',
                         help="drop detected faces of a lower mean confidence, a detector's false ones (default: 0)")
+    parser.add_argument('--refine', type=int, default=1, metavar='N',
+                        help='crop detected faces anew by their landmarks N times (default: 1)')
     parser.add_argument('--draw', nargs='+', choices=LAYERS, default=['boundaries', 'confidence'],
                         help='what the pictures show (default: boundaries confidence)')
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda:0, ...')
@@ -153,7 +155,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         if args.bboxes and source.kind == 'images':
             raise ValueError('--bboxes are those of one picture; give a folder its boxes by --bbox-file')
         landmarker = FaceLandmarker(args.config, args.checkpoint, args.device, args.detector, args.detector_weights,
-                                    args.batch_size, args.min_confidence, args.cfg_options)
+                                    args.batch_size, args.min_confidence, args.refine, args.cfg_options)
         if 'ellipses' in args.draw and not landmarker.has_posterior:
             raise ValueError('--draw ellipses: this model gives no covariances (Gaussian heatmaps)')
     except (OSError, ValueError, TypeError) as error:

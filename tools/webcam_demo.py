@@ -35,6 +35,8 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     parser.add_argument('--detector-weights', metavar='FILE', help='checkpoint of the mmdet detector')
     parser.add_argument('--min-confidence', type=float, default=0., metavar='C',
                         help="drop detected faces of a lower mean confidence, a detector's false ones (default: 0)")
+    parser.add_argument('--refine', type=int, default=1, metavar='N',
+                        help='crop detected faces anew by their landmarks N times (default: 1)')
     parser.add_argument('--draw', nargs='+', choices=LAYERS, default=['boundaries', 'confidence'],
                         help='what is shown first (default: boundaries confidence)')
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda:0, ...')
@@ -86,7 +88,7 @@ def main(argv: Optional[List[str]] = None) -> int:
             raise ValueError(f'{args.input} is neither a camera nor a video; tools/infer.py takes pictures')
         source.live = True  # show every frame at once instead of waiting for a batch
         landmarker = FaceLandmarker(args.config, args.checkpoint, args.device, args.detector, args.detector_weights,
-                                    min_confidence=args.min_confidence)
+                                    min_confidence=args.min_confidence, refine=args.refine)
         writer = VideoWriter(args.out, source.fps) if args.out else None
         return run(args, landmarker, source, writer)
     except (OSError, ValueError, TypeError) as error:

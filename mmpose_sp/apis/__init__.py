@@ -1,4 +1,6 @@
 """Inference on pictures, folders, videos and cameras."""
+from mmpose_sp.codecs.calibration import Calibration
+
 from .boxes import BoxMapping
 from .detectors import HaarFaceDetector, MMDetFaceDetector
 from .drawing import draw_result
@@ -6,5 +8,6 @@ from .landmarker import FaceLandmarker
 from .results import FaceResult, ImageResult
 
 __all__ = [
-    'BoxMapping', 'FaceLandmarker', 'FaceResult', 'HaarFaceDetector', 'ImageResult', 'MMDetFaceDetector', 'draw_result'
+    'BoxMapping', 'Calibration', 'FaceLandmarker', 'FaceResult', 'HaarFaceDetector', 'ImageResult',
+    'MMDetFaceDetector', 'draw_result'
 ]

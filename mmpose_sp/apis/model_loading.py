@@ -1,7 +1,7 @@
 """From a config and a checkpoint to a model that is ready to predict."""
 import pickle
 from pathlib import Path
-from typing import Any, Dict, Optional, Union
+from typing import Any, Dict, Optional, Tuple, Union
 
 import torch
 from mmengine.config import Config
@@ -10,6 +10,23 @@ from mmengine.fileio import get_local_path
 from mmpose.apis import init_model
 
 from mmpose_sp.utils.checkpoint import checkpoint_landmarks, compare_checkpoint
+
+#: The model in the package: <name>.py its config, <name>.pth its weights, <name>.md its card.
+PACKAGED = Path(__file__).resolve().parents[1] / 'weights' / 'lite-unet_sp_300w-part'
+
+
+def packaged_model() -> Tuple[Path, Path]:
+    """Config and weights of the model that comes with mmpose_sp.
+
+    Raises:
+        FileNotFoundError: The installation lacks them.
+    """
+    files = PACKAGED.with_suffix('.py'), PACKAGED.with_suffix('.pth')
+    for file in files:
+        if not file.is_file():
+            raise FileNotFoundError(f'{file}: this installation of mmpose_sp lacks the model that comes with it; '
+                                    'install it again')
+    return files
 
 
 def choose_device(device: str = 'auto') -> str:
@@ -81,12 +98,14 @@ def load_model(config: Config, checkpoint: Union[str, Path, None], device: str) 
         device: See :func:`choose_device`.
 
     Returns:
-        nn.Module: In eval mode on the device, with ``cfg`` and ``dataset_meta`` as mmpose's ``init_model`` sets them.
+        nn.Module: In eval mode on the device, with ``cfg`` and ``dataset_meta`` as mmpose's ``init_model`` sets them,
+        and ``checkpoint_meta``, the ``meta`` of the checkpoint.
 
     Raises:
         ValueError: The checkpoint lacks parameters or has them in another shape, such as for other landmarks.
     """
     model = init_model(config, None, device='cpu')
+    model.checkpoint_meta = {}
     if checkpoint is not None:
         loaded = load_checkpoint_safely(checkpoint)
         problems = compare_checkpoint(model, loaded)
@@ -99,5 +118,6 @@ def load_model(config: Config, checkpoint: Union[str, Path, None], device: str) 
         prefix = 'module.'
         model.load_state_dict(
             {key[len(prefix):] if key.startswith(prefix) else key: value for key, value in state.items()}, strict=False)
-        model.dataset_meta = loaded.get('meta', {}).get('dataset_meta') or model.dataset_meta
+        model.checkpoint_meta = loaded.get('meta') or {}
+        model.dataset_meta = model.checkpoint_meta.get('dataset_meta') or model.dataset_meta
     return model.to(device).eval()

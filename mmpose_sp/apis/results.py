@@ -16,7 +16,7 @@ class FaceResult:
         confidence (np.ndarray): (K,) float32 in [0, 1], the posterior mass around the peak of the scores.
         covariance (np.ndarray, optional): (K, 2, 2) float32 px^2, of the posterior softmax(F / eps) over the pixels of
             the map; None for models of Gaussian heatmaps, which have no posterior.
-        box (np.ndarray): (4,) float32 x1 y1 x2 y2, the face box that was cropped, before the padding of the config.
+        box (np.ndarray): (4,) float32 x1 y1 x2 y2, the face box that was cropped (last), before the config's padding.
         box_score (float): Of the detector; 1 for boxes that were given.
         score_maps (np.ndarray, optional): (K, h, w) float32 scores F, where they were asked for.
         heatmap_to_image (np.ndarray): (2, 3) affine map from heatmap px to image px.

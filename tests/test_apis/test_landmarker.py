@@ -114,9 +114,31 @@ def test_no_face_is_a_result_and_the_whole_image_is_explicit(landmarker):
 
 def test_a_function_detects(landmarker, monkeypatch):
     monkeypatch.setattr(landmarker, '_detector', lambda image: (np.array([[10, 20, 100, 110.]]), np.array([0.7])))
+    monkeypatch.setattr(landmarker, 'refine', 0)
     face, = landmarker(noise(150, 140))[0].faces
     np.testing.assert_allclose(face.box, [10, 20, 100, 110])
     assert face.box_score == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize('refine', [0, 1, 2])
+def test_detected_faces_are_cropped_anew_by_their_landmarks(monkeypatch, refine):
+    made = random_landmarker(refine=refine, cfg_options={'model.head.decoder.subpixel': 'none'})
+    first, low, high = np.array([40., 30, 104, 94]), np.array([8, 6]), np.array([23, 27])
+    scores = torch.zeros(1, NUM_LANDMARKS, MAP_SIZE, MAP_SIZE)
+    scores[0, ::2, low[1], low[0]] = scores[0, 1::2, high[1], high[0]] = 1  # two corners, whatever the crop
+    made.model.head.forward = lambda feats: scores
+    made.model.test_cfg['flip_test'] = False
+    monkeypatch.setattr(made, '_detector', lambda image: (first[None], np.array([0.6])))
+    face, = made(noise(200, 180))[0].faces
+    box = first
+    for _ in range(refine):
+        side = PADDING * (box[2:] - box[:2]).max()
+        corner = (box[:2] + box[2:] - side) / 2
+        stride = INPUT_SIZE / MAP_SIZE
+        box = np.concatenate([corner + ((p + 0.5) * stride - 0.5) / INPUT_SIZE * side for p in (low, high)])
+    np.testing.assert_allclose(face.box, box, atol=1e-3)
+    assert face.box_score == pytest.approx(0.6)
+    np.testing.assert_allclose(made(noise(200, 180), bboxes=[first])[0].faces[0].box, first)  # given: as it is
 
 
 def test_unsure_faces_of_the_detector_are_dropped(landmarker, monkeypatch):
