@@ -95,9 +95,12 @@ def run_logged(command: Sequence[str], log: Path, stage: str, epochs: int = 1) -
             code = process.wait()
             if code == 0:
                 bar.n = bar.total
-    except KeyboardInterrupt:
-        process.wait()
-        raise
+    finally:
+        if process.poll() is None:  # an interrupt reaches the process too, and lets it end in order
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.terminate()
     if code:
         raise DemoError(f'{stage} failed (exit code {code}). End of {log}:\n{tail(log)}')
 
@@ -115,8 +118,11 @@ def progress_of(line: str) -> Optional[float]:
 
 
 def environment() -> Dict[str, str]:
+    """Environment of the stages. Threads that outnumber the cores, which loaders need as well, wait for each other."""
+    threads = max(1, (os.cpu_count() or 2) // 2)
     return dict(
         os.environ,
+        OMP_NUM_THREADS=os.environ.get('OMP_NUM_THREADS', str(threads)),
         PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')])),
         # mmengine's, at every start
         PYTHONWARNINGS='ignore:pkg_resources is deprecated:UserWarning')

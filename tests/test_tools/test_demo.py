@@ -1,0 +1,66 @@
+"""The demonstration: its helpers, and a tiny one from faces to pictures."""
+import json
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+from tiny_run import run_tool
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / 'tools'))
+
+import demo  # noqa: E402
+
+
+@pytest.mark.parametrize('line, expected', [
+    ('11/22 08:57:01 - mmengine - INFO - Epoch(train)  [3][17/34]  base_lr: 1e-3 lr: 1e-3  eta: 0:01  loss: 8.1', 2.5),
+    ('11/22 08:57:01 - mmengine - INFO - Epoch(train) [12][ 34/340]  loss: 8.1', 11.1),
+    ('11/22 08:57:01 - mmengine - INFO - Epoch(val) [2][2/2]    NME: 8.1', 2),
+    ('11/22 08:57:01 - mmengine - INFO - Epoch(test) [3/4]', 0.75),
+    ('Loads checkpoint by local backend', None)])
+def test_progress_of_a_log_line(line, expected):
+    assert demo.progress_of(line) == pytest.approx(expected)
+
+
+def test_values_of_a_log_line_are_of_the_full_set():
+    line = 'Epoch(val) [2][2/2]    NME: 8.10  FR: 9.0  blur/NME: 12.5  loss_kpt: 3.0  loss: 2.5'
+    assert dict(demo.LOG_VALUE.findall(line)) == {'NME': '8.10', 'loss': '2.5'}
+
+
+def test_a_stamp_holds_for_its_settings_only(tmp_path):
+    one, two = (demo.fingerprint(dict(faces=n), ['tools/demo.py']) for n in (1, 2))
+    assert not demo.is_done(tmp_path, one)
+    demo.mark_done(tmp_path, one)
+    assert demo.is_done(tmp_path, one) and not demo.is_done(tmp_path, two)
+
+
+def test_a_stamp_follows_the_sources():
+    assert demo.fingerprint({}, ['tools/demo.py']) != demo.fingerprint({}, ['tools/train.py'])
+
+
+def test_a_failed_stage_shows_the_end_of_its_log(tmp_path):
+    with pytest.raises(demo.DemoError, match='(?s)training failed.*exit code 1.*no disk'):
+        demo.run_logged(['-c', 'raise OSError("no disk")'], tmp_path / 'train.log', 'training')
+    assert 'no disk' in (tmp_path / 'train.log').read_text()
+
+
+def test_table_names_empty_subsets(capsys):
+    metrics = {'NME': 5.0, 'FR': 8.0, 'AUC': 0.5, 'blur/NME': 7.0, 'blur/FR': 10.0, 'blur/AUC': 0.25}
+    demo.print_table(metrics, [dict(subsets=['blur']), dict(subsets=[])])
+    rows = {line.split()[1]: line.split() for line in capsys.readouterr().out.splitlines() if line.startswith('│')}
+    assert [cell for cell in rows['full'] if cell != '│'] == ['full', '2', '5.00', '8.00', '0.500']
+    assert [cell for cell in rows['blur'] if cell != '│'] == ['blur', '1', '7.00', '10.00', '0.250']
+    assert [cell for cell in rows['makeup'] if cell != '│'] == ['makeup', '0', '-', '-', '-']
+
+
+def test_the_demo_from_faces_to_pictures(tmp_path):
+    """Two folders of its own, so that a user's data and results stay as they are."""
+    command = [sys.executable, ROOT / 'tools' / 'demo.py', '--num-train', '20', '--num-test', '10', '--epochs', '1',
+               '--workers', '1', '--data-dir', tmp_path / 'data', '--work-dir', tmp_path / 'demo']
+    output = run_tool(*command)
+    metrics = json.loads((tmp_path / 'demo' / 'test' / 'metrics.json').read_text())
+    assert metrics['NME'] > 0 and f'{metrics["NME"]:.2f}' in output
+    pictures = ('predictions', 'subsets', 'confidence', 'label_smoothing', 'test/ced')
+    for path in (tmp_path / 'demo' / f'{name}.png' for name in pictures):
+        assert cv2.imread(str(path)) is not None and str(path) in output
