@@ -126,8 +126,8 @@ def _window(flat: Tensor, peak: Tensor, size: Tensor, radius: int) -> Tuple[Tens
 def _cache_sized(maps: Tensor) -> Sequence[Tensor]:
     """Slices of the maps (M, h, w). On a GPU, all of them; on a CPU, 2 MiB each: what is computed from a slice then
     stays in the cache, and temporaries of the size of the whole batch, whose memory pages cost more than the
-    arithmetic, are never made."""
-    if maps.device.type != 'cpu' or not len(maps):
+    arithmetic, are never made. Exported graphs must not depend on the size of the batch."""
+    if maps.device.type != 'cpu' or torch.compiler.is_compiling() or not len(maps):
         return [maps]
     return maps.split(max(1, CACHE_BYTES // (maps[0].numel() * maps.element_size())))
 

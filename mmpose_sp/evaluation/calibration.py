@@ -1,0 +1,131 @@
+"""How well confidences and covariances say what happens: coverage, reliability, and fitting both.
+
+Pure functions. Coordinates are heatmap px; M counts landmarks, of all faces together.
+"""
+from typing import List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+from scipy.optimize import minimize, minimize_scalar
+from torch import Tensor
+
+from mmpose_sp.codecs.calibration import GRID_VARIANCE, Calibration, read_posterior
+
+LEVELS = (0.5, 0.9, 0.95)
+
+
+def squared_mahalanobis(errors: np.ndarray, covariances: np.ndarray) -> np.ndarray:
+    """e' C^-1 e of errors (M, 2) and covariances (M, 2, 2), shape (M,); 1 px^2 / 10^9 keeps C invertible."""
+    errors = np.asarray(errors, dtype=np.float64)
+    covariances = np.asarray(covariances, dtype=np.float64) + 1e-9 * np.eye(2)
+    return (errors * np.linalg.solve(covariances, errors[..., None])[..., 0]).sum(axis=-1)
+
+
+def coverage(errors: np.ndarray, covariances: np.ndarray, levels: Sequence[float] = LEVELS) -> np.ndarray:
+    """Share of the landmarks inside of their ellipses of these probabilities.
+
+    The ellipse of probability q of a Gaussian in the plane is e' C^-1 e <= -2 log(1 - q).
+
+    Args:
+        errors: (M, 2) annotation - prediction.
+        covariances: (M, 2, 2), in the square of the unit of the errors.
+        levels: Probabilities in (0, 1).
+
+    Returns:
+        np.ndarray: (len(levels),); a calibrated model gives the levels themselves.
+    """
+    radius = -2 * np.log1p(-np.asarray(levels, dtype=np.float64))
+    return (squared_mahalanobis(errors, covariances)[:, None] <= radius).mean(axis=0)
+
+
+def gaussian_loss(errors: np.ndarray, covariances: np.ndarray) -> float:
+    """Mean negative log likelihood of errors (M, 2) under Gaussians of these covariances, without its constant."""
+    determinant = np.linalg.det(np.asarray(covariances, dtype=np.float64) + 1e-9 * np.eye(2))
+    return float((squared_mahalanobis(errors, covariances) + np.log(determinant)).mean() / 2)
+
+
+def fit_scale_and_floor(errors: np.ndarray, covariances: np.ndarray) -> Tuple[float, float]:
+    """The numbers a and b under whose Gaussians of covariance a C + b I the errors are most likely."""
+    def covariance(x: np.ndarray) -> np.ndarray:
+        scale, floor = np.exp(x)
+        return scale * covariances + floor * np.eye(2)
+
+    found = minimize(lambda x: gaussian_loss(errors, covariance(x)), np.log([1., 0.1]), method='Nelder-Mead',
+                     bounds=[np.log((1e-3, 1e3))] * 2, options=dict(xatol=1e-2, fatol=1e-5))
+    return tuple(float(value) for value in np.exp(found.x))
+
+
+def peak_window(scores: Tensor) -> Tensor:
+    """Centre (..., 2) of the 3x3 window whose mass is the confidence: the arg max of (..., h, w), moved inward."""
+    h, w = scores.shape[-2:]
+    index = scores.flatten(-2).argmax(dim=-1)
+    return torch.stack([(index % w).clamp(1, w - 2), (index // w).clamp(1, h - 2)], dim=-1)
+
+
+def in_window(scores: Tensor, labels: Tensor) -> np.ndarray:
+    """Whether labels (..., 2) lie in the 3x3 pixels that the confidence speaks of: what it is the probability of."""
+    return ((labels - peak_window(scores)).abs() <= 1.5).all(dim=-1).cpu().numpy()
+
+
+class Reliability(NamedTuple):
+    """Of the bins that hold landmarks: their mean confidence, the share of hits, and how many."""
+    confidence: np.ndarray
+    hits: np.ndarray
+    count: np.ndarray
+
+    @property
+    def expected_error(self) -> float:
+        """Expected calibration error: mean |confidence - hits| over the landmarks."""
+        return float(np.average(np.abs(self.confidence - self.hits), weights=self.count))
+
+
+def reliability(confidence: np.ndarray, hits: np.ndarray, bins: int = 10) -> Reliability:
+    """Bins of equal numbers of landmarks, from the least to the most confident (M,)."""
+    order = np.argsort(confidence, kind='stable')
+    parts = [part for part in np.array_split(order, bins) if part.size]
+    return Reliability(
+        np.array([confidence[part].mean() for part in parts]),
+        np.array([hits[part].mean() for part in parts]),
+        np.array([part.size for part in parts]))
+
+
+def log_loss(confidence: np.ndarray, hits: np.ndarray) -> float:
+    """Mean negative log likelihood of hits (M,) under confidences (M,)."""
+    confidence = np.clip(np.asarray(confidence, dtype=np.float64), 1e-6, 1 - 1e-6)
+    return float(-np.where(hits, np.log(confidence), np.log1p(-confidence)).mean())
+
+
+def fit_calibration(scores: Tensor, labels: Tensor, predictions: Tensor, eps: float = 1.,
+                    counted: Optional[np.ndarray] = None) -> Calibration:
+    """Fit the temperature to the hits by their log loss, then scale and floor of the covariances by the likelihood.
+
+    Args:
+        scores: (B, K, h, w) of validation faces.
+        labels: (B, K, 2) annotations.
+        predictions: (B, K, 2) decoded landmarks.
+        eps: Of the codec.
+        counted: (B, K) bool, the annotated ones; all by default.
+    """
+    counted = np.ones(labels.shape[:2], dtype=bool) if counted is None else counted
+    hits = in_window(scores, labels)[counted]
+
+    def loss(log_temperature: float) -> float:
+        confidence, _ = read_posterior(scores, eps, Calibration(float(np.exp(log_temperature))))
+        return log_loss(confidence.cpu().numpy()[counted], hits)
+
+    found = minimize_scalar(loss, bounds=(np.log(0.2), np.log(5)), method='bounded', options=dict(xatol=0.01))
+    temperature = float(np.exp(found.x))
+    _, covariances = read_posterior(scores, eps, Calibration(temperature, grid_variance=GRID_VARIANCE))
+    errors = (labels - predictions).cpu().numpy()[counted]
+    scale, floor = fit_scale_and_floor(errors, covariances.cpu().numpy()[counted])
+    return Calibration(temperature, scale, GRID_VARIANCE, floor).checked()
+
+
+def standard_deviations(covariances: np.ndarray) -> np.ndarray:
+    """sqrt(trace C) (...,) of (..., 2, 2): the expected distance, as a root mean square."""
+    return np.sqrt(np.trace(covariances, axis1=-2, axis2=-1))
+
+
+def rounded(values: Sequence[float], digits: int = 4) -> List[float]:
+    """Plain numbers for a report."""
+    return [round(float(value), digits) for value in values]

@@ -1,0 +1,102 @@
+"""Calibration on posteriors whose coverage is known in closed form."""
+import numpy as np
+import pytest
+import torch
+
+from mmpose_sp.codecs.calibration import Calibration, read_posterior
+from mmpose_sp.evaluation import calibration as measures
+
+SIZE, FACES, LANDMARKS = 32, 40, 50
+SIGMA = np.array([[3., 1.], [1., 2.]])  # heatmap px^2
+
+
+def gaussian_scores(centres):
+    """(N, K, h, w) of -(x - c)' SIGMA^-1 (x - c) / 2, whose posterior is a Gaussian of covariance SIGMA."""
+    ys, xs = torch.meshgrid(torch.arange(SIZE), torch.arange(SIZE), indexing='ij')
+    offset = torch.stack([xs, ys], dim=-1).double() - torch.as_tensor(centres)[:, :, None, None]
+    return -0.5 * torch.einsum('nkhwi,ij,nkhwj->nkhw', offset, torch.as_tensor(np.linalg.inv(SIGMA)), offset)
+
+
+@pytest.fixture(scope='module')
+def drawn():
+    """Scores, the centres of their posteriors, and standard normal errors in the metric of SIGMA."""
+    rng = np.random.default_rng(0)
+    centres = rng.uniform(12, 20, (FACES, LANDMARKS, 2))
+    errors = rng.standard_normal((FACES, LANDMARKS, 2)) @ np.linalg.cholesky(SIGMA).T
+    return gaussian_scores(centres), centres, errors
+
+
+@pytest.mark.parametrize('factor', [0.25, 1., 4.])
+def test_coverage_of_errors_of_another_variance(drawn, factor):
+    scores, _, errors = drawn
+    _, covariances = read_posterior(scores)
+    covered = measures.coverage(np.sqrt(factor) * errors.reshape(-1, 2), covariances.numpy().reshape(-1, 2, 2))
+    # e' C^-1 e / factor is chi^2 of two degrees of freedom, whose distribution is 1 - exp(-x / 2)
+    expected = 1 - (1 - np.array(measures.LEVELS))**(1 / factor)
+    np.testing.assert_allclose(covered, expected, atol=0.03)  # 3 standard deviations of a share of 2000
+
+
+@pytest.mark.parametrize('factor', [0.5, 2.5])
+def test_the_fit_makes_the_ellipses_cover_what_they_say(drawn, factor):
+    scores, centres, errors = drawn
+    errors = np.sqrt(factor) * errors
+    labels, predictions = (torch.as_tensor(values) for values in (centres + errors, centres))
+    calibration = measures.fit_calibration(scores, labels, predictions)
+    _, covariances = read_posterior(scores, 1., calibration)
+    covered = measures.coverage(errors.reshape(-1, 2), covariances.numpy().reshape(-1, 2, 2))
+    np.testing.assert_allclose(covered, measures.LEVELS, atol=0.035)
+
+
+@pytest.mark.parametrize('temperature', [0.6, 1.7])
+def test_the_fit_finds_the_temperature_of_hits_drawn_from_the_posterior(drawn, temperature):
+    scores, centres, _ = drawn
+    rng = np.random.default_rng(1)
+    probability = (scores / temperature).flatten(2).softmax(-1).numpy().reshape(-1, SIZE * SIZE)
+    index = np.array([rng.choice(SIZE * SIZE, p=row) for row in probability]).reshape(FACES, LANDMARKS)
+    labels = torch.as_tensor(np.stack([index % SIZE, index // SIZE], axis=-1)).double()
+    calibration = measures.fit_calibration(scores, labels, torch.as_tensor(centres))
+    assert calibration.temperature == pytest.approx(temperature, rel=0.1)
+
+
+def test_the_grid_variance_is_that_of_bilinear_labels():
+    rng = np.random.default_rng(2)
+    fractions = rng.uniform(size=(1, 4000, 2))
+    posterior = torch.zeros(1, 4000, 4, 4, dtype=torch.float64)
+    for index, (fx, fy) in enumerate(fractions[0]):
+        posterior[0, index, 1:3, 1:3] = torch.as_tensor(np.outer([1 - fy, fy], [1 - fx, fx]))
+    _, covariances = read_posterior(posterior.clamp(min=1e-30).log())
+    np.testing.assert_allclose(covariances.mean(dim=(0, 1)), np.eye(2) / 6, atol=5e-3)
+
+
+def test_calibrated_covariance_against_eigenvalues():
+    scores = torch.randn(2, 5, 8, 8, generator=torch.Generator().manual_seed(0))
+    calibration = Calibration(1., 0.7, 5.2, 0.1)  # 5.2 lies between the eigenvalues of some
+    _, raw = read_posterior(scores)
+    values, vectors = np.linalg.eigh(raw.double().numpy())
+    assert (values[..., 0] < 5.2).any() and (values[..., 1] > 5.2).any()
+    values = 0.7 * np.maximum(values - 5.2, 0) + 0.1
+    expected = (vectors * values[..., None, :]) @ vectors.swapaxes(-1, -2)
+    np.testing.assert_allclose(read_posterior(scores, 1., calibration)[1], expected, atol=1e-4)
+
+
+def test_reliability_by_hand():
+    curve = measures.reliability(np.array([0.2, 0.9, 0.4, 0.7]), np.array([False, True, True, True]), bins=2)
+    np.testing.assert_allclose(curve.confidence, [0.3, 0.8])
+    np.testing.assert_allclose(curve.hits, [0.5, 1.0])
+    assert curve.expected_error == pytest.approx(0.2)
+
+
+def test_window_moves_inward_at_the_border():
+    scores = torch.zeros(1, 1, 6, 8)
+    scores[0, 0, 5, 0] = 1
+    labels = torch.tensor([[[2.4, 2.6]]])  # the window is x 0..2, y 3..5
+    assert measures.in_window(scores, labels).all()
+    assert not measures.in_window(scores, labels - torch.tensor([0., 0.2])).any()
+
+
+@pytest.mark.parametrize('values', [
+    dict(temperature=0.), dict(temperature='warm'), dict(covariance_scale=-1.), dict(covariance_floor=float('nan')),
+    dict(warmth=1.)], ids=str)
+def test_wrong_calibrations_of_a_checkpoint_are_named(values):
+    with pytest.raises(ValueError, match=next(iter(values))):
+        Calibration.from_meta(dict(calibration=values))
