@@ -99,6 +99,7 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         self.input_size = _size('input_size', input_size)
         self.heatmap_size = _size('heatmap_size', heatmap_size)
         self.scale_factor = (np.array(self.input_size) / self.heatmap_size).astype(np.float32)
+        self._middle = (np.array(self.heatmap_size, dtype=np.float32) - 1) / 2
         self.smoothing = _one_of('smoothing', smoothing, SMOOTHING)
         self.subpixel = _one_of('subpixel', subpixel, SUBPIXEL)
         self.grid = _one_of('grid', grid, GRIDS)
@@ -148,16 +149,15 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
             dict: See "Encoded" above.
         """
         labels, visible = self._labels(keypoints, keypoints_visible)
-        limit = np.array(self.heatmap_size) - 0.5
-        inside = ((labels >= -0.5) & (labels <= limit)).all(axis=-1)
-        weights = (visible * inside).astype(np.float32)
+        outside = np.abs(labels - self._middle) > self._middle + 0.5
+        weights = np.where(outside[..., 0] | outside[..., 1], 0, visible).astype(np.float32)
         covariances = np.empty((*labels.shape, 2), dtype=np.float32)
         encoded = {'keypoint_labels': labels, 'keypoint_weights': weights, 'label_covariances': covariances}
 
-        edges = [self._padded_edges(face, seen) for face, seen in zip(labels, visible > 0)] if self._needs_edges else []
         if self.smoothing == 'image_aware':
-            for face, edge, covariance in zip(labels, edges, covariances):
-                covariance[:] = self._stages(face, edge).covariances
+            for face, seen, covariance in zip(labels, visible > 0, covariances):
+                covariance[:] = label_covariance.label_covariances(
+                    face, self._padded_edges(face, seen), self._margin, **self.smoothing_cfg)
         elif self.smoothing == 'isotropic':
             gaussian = label_covariance.gaussian_patch(*(
                 self.smoothing_cfg[key] for key in ('patch_radius', 'gaussian_kernel')))
@@ -165,10 +165,10 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         else:
             covariances[:] = 0
         if self.edge_maps:
-            if len(edges) != 1:
-                raise ValueError(f'edge_maps=True encodes one face at a time, got {len(edges)}')
-            inner = slice(self._margin, -self._margin)
-            encoded['edge_heatmaps'] = np.ascontiguousarray(edges[0][:, inner, inner])
+            if len(labels) != 1:
+                raise ValueError(f'edge_maps=True encodes one face at a time, got {len(labels)}')
+            encoded['edge_heatmaps'] = boundary_maps.edge_heatmaps(
+                labels[0], self.boundaries, self.heatmap_size, self.edge_sigma, visible[0] > 0)
         return encoded
 
     def smoothing_stages(self,
@@ -189,7 +189,8 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         if keypoints_visible is not None:
             keypoints_visible = np.asarray(keypoints_visible).reshape(1, -1)
         labels, visible = self._labels(keypoints, keypoints_visible)
-        return self._stages(labels[0], self._padded_edges(labels[0], visible[0] > 0))
+        edges = self._padded_edges(labels[0], visible[0] > 0)
+        return label_covariance.smoothing_stages(labels[0], edges, self._margin, **self.smoothing_cfg)
 
     def decode(self, encoded: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
         """Decode the score maps of one face.
@@ -238,20 +239,25 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
                              f'{keypoints_visible.shape}')
         if self._needs_edges:
             self._check_count(keypoints.shape[1])
-        finite = np.isfinite(keypoints).all(axis=-1)
+        labels = ((keypoints + 0.5) / self.scale_factor - 0.5).astype(np.float32)
+        finite = np.isfinite(labels)
+        if finite.all():
+            return labels, keypoints_visible
+        finite = finite.all(axis=-1)
         lost = np.argwhere(~finite & (keypoints_visible > 0))
         if len(lost):
             face, index = lost[0]
             raise ValueError(f'Landmark {index} of instance {face} is {keypoints[face, index]} but visible '
                              f'({len(lost)} such landmarks); give it finite coordinates or visibility 0')
-        labels = ((keypoints + 0.5) / self.scale_factor - 0.5).astype(np.float32)
         labels[~finite] = 0
         return labels, keypoints_visible
 
     def _check_count(self, count: int) -> None:
         wanted = NUM_LANDMARKS.get(self.boundary_set)
+        if count == wanted:
+            return
         fewest = 1 + max(max(boundary.indices) for boundary in self.boundaries)
-        if count == wanted or (wanted is None and count >= fewest):
+        if wanted is None and count >= fewest:
             return
         known = ', '.join(f'{name!r} ({num})' for name, num in NUM_LANDMARKS.items())
         raise ValueError(f'The boundaries {self.boundary_set!r} need {wanted or f"{fewest} or more"} landmarks, got '
@@ -262,11 +268,8 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         return label_covariance.smoothing_margin(self.smoothing_cfg['patch_radius'], self.smoothing_cfg['blur_kernel'])
 
     def _padded_edges(self, labels: np.ndarray, visible: np.ndarray) -> np.ndarray:
-        return boundary_maps.edge_heatmaps(
+        return boundary_maps.union_edge_map(
             labels, self.boundaries, self.heatmap_size, self.edge_sigma, visible, padding=self._margin)
-
-    def _stages(self, labels: np.ndarray, edges: np.ndarray) -> label_covariance.SmoothingStages:
-        return label_covariance.smoothing_stages(labels, edges.max(axis=0), self._margin, **self.smoothing_cfg)
 
 
 def _size(name: str, size: Tuple[int, int]) -> Tuple[int, int]:

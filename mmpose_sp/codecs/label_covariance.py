@@ -68,13 +68,11 @@ def extract_patches(image: np.ndarray, centres: np.ndarray, patch_radius: int) -
     Returns:
         np.ndarray: (K, 2k + 1, 2k + 1).
     """
-    corner = np.floor(centres).astype(np.int64) - patch_radius
-    fraction = (centres - patch_radius - corner).astype(image.dtype)
-    offset = np.arange(2 * patch_radius + 2)
-    rows = (corner[:, 1, None] + offset) * image.shape[1]
-    columns = corner[:, 0, None] + offset
-    patch = image.ravel()[rows[:, :, None] + columns[:, None, :]]
-    fx, fy = fraction[:, 0, None, None], fraction[:, 1, None, None]
+    corner = np.floor(centres)
+    fx, fy = (centres - corner).astype(image.dtype).T[..., None, None]
+    corner = corner.astype(np.int64) - patch_radius
+    windows = np.lib.stride_tricks.sliding_window_view(image, (2 * patch_radius + 2, 2 * patch_radius + 2))
+    patch = windows[corner[:, 1], corner[:, 0]]
     patch = patch[:, :, :-1] + fx * (patch[:, :, 1:] - patch[:, :, :-1])
     return patch[:, :-1] + fy * (patch[:, 1:] - patch[:, :-1])
 
@@ -89,6 +87,35 @@ def patch_covariance(patches: np.ndarray) -> np.ndarray:
 def smoothing_margin(patch_radius: int, blur_kernel: int) -> int:
     """Pixels around the map within which edges influence a landmark inside the map."""
     return patch_radius + 2 + blur_kernel // 2
+
+
+def label_covariances(landmarks: np.ndarray,
+                      edge_map: np.ndarray,
+                      margin: int,
+                      gamma: float = 0.01,
+                      edge_weight: float = 0.01,
+                      gaussian_kernel: int = 5,
+                      patch_radius: int = 4,
+                      blur_kernel: int = 9,
+                      sharpness: float = 5.) -> np.ndarray:
+    """gamma * Sigma_M (K, 2, 2) in heatmap px^2 of each landmark; see :func:`smoothing_stages` for the arguments."""
+    refined = blur_and_sharpen(edge_map, blur_kernel, sharpness)
+    patches = extract_patches(refined, _patch_centres(landmarks, edge_map, margin), patch_radius)
+    return gamma * patch_covariance(_joint_patches(patches, edge_weight, gaussian_kernel))
+
+
+def _patch_centres(landmarks: np.ndarray, edge_map: np.ndarray, margin: int) -> np.ndarray:
+    """Where the patches lie in the padded edge map, (K, 2); those of landmarks outside the map on its border."""
+    last = np.array(edge_map.shape[::-1], dtype=np.float32) - 2 * margin - 0.5
+    return np.minimum(np.maximum(landmarks, -0.5), last) + margin
+
+
+def _joint_patches(refined_patches: np.ndarray, edge_weight: float, gaussian_kernel: int) -> np.ndarray:
+    """M = edge_weight * E' / max E' + N / max N. A patch without any edge (a pupil, say) keeps only the Gaussian."""
+    num, side, _ = refined_patches.shape
+    peak = refined_patches.reshape(num, -1).max(axis=1)
+    share = edge_weight / np.where(peak > 1e-6, peak, np.inf)
+    return gaussian_patch(side // 2, gaussian_kernel) + refined_patches * share[:, None, None]
 
 
 def smoothing_stages(landmarks: np.ndarray,
@@ -118,20 +145,16 @@ def smoothing_stages(landmarks: np.ndarray,
         SmoothingStages: Maps are cropped to the heatmap; patches see the margin too.
     """
     height, width = edge_map.shape
-    refined = blur_and_sharpen(edge_map, blur_kernel, sharpness)
-    last = np.array([width, height], dtype=np.float32) - 2 * margin - 0.5
-    centres = np.clip(landmarks, -0.5, last) + margin
-    gaussian = gaussian_patch(patch_radius, gaussian_kernel)
-    refined_patches = extract_patches(refined, centres, patch_radius)
-    # A patch without any edge (a pupil, say) keeps only the Gaussian.
-    peak = refined_patches.max(axis=(1, 2), keepdims=True)
-    joint = gaussian + refined_patches * (edge_weight / np.where(peak > 1e-6, peak, np.inf))
     inner = np.s_[margin:height - margin, margin:width - margin]
+    refined = blur_and_sharpen(edge_map, blur_kernel, sharpness)
+    centres = _patch_centres(landmarks, edge_map, margin)
+    refined_patches = extract_patches(refined, centres, patch_radius)
+    joint = _joint_patches(refined_patches, edge_weight, gaussian_kernel)
     return SmoothingStages(
         edge_map=edge_map[inner],
         refined_edge_map=refined[inner],
         edge_patches=extract_patches(edge_map, centres, patch_radius),
         refined_patches=refined_patches,
-        gaussian=gaussian,
+        gaussian=gaussian_patch(patch_radius, gaussian_kernel),
         joint_patches=joint,
         covariances=gamma * patch_covariance(joint))
