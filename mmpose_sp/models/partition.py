@@ -1,6 +1,6 @@
 """The computation behind :func:`mmpose_sp.models.functional.structured_loss`: exact, fast, and numerically safe."""
 from contextlib import contextmanager
-from typing import NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional, Tuple, Union
 
 import torch
 from torch import Tensor
@@ -96,7 +96,8 @@ class StructuredLossFunction(torch.autograd.Function):
     weights of the labels. So
 
     - ``separable``: for the l1 and squared l2 margins D_s = a_s b_s^T. One exponential per pixel, then two products
-      with S x h and S x w matrices: nearly independent of S, and no tensor of S x h x w.
+      with S x h and S x w matrices, or smaller ones where the samples are close together: nearly independent of S,
+      and no tensor of S x h x w.
     - ``direct``: log-sum-exp (or maximum) of Delta_s + F, for a few maps at a time; for the Euclidean norm, small
       eps and the hinge.
 
@@ -165,22 +166,23 @@ def _separable(scores: Tensor, labels: Tensor, objective: Objective, grad: Optio
     """
     (count, height, width), samples = scores.shape, labels.shape[1]
     eps, smooth = objective.eps, objective.smooth()
-    margin = _SeparableMargin(labels, (height, width), objective)
+    margin = SeparableMargin(labels, (height, width), objective)
     correction = _smooth_correction(labels, index, taps, objective, (height, width)) if smooth else None
     log_partition = labels.new_empty(count, samples)
-    for part in _chunks(count, height * width, scores.device):
-        flat = scores[part].flatten(1)
-        posterior = torch.softmax(flat if eps == 1 else flat.to(labels.dtype) / eps, -1, dtype=labels.dtype)
+    parts = _chunks(count, height * width, scores.device)
+    buffer = labels.new_empty(parts[0].stop if parts else 0, height * width)  # new memory pages cost more than softmax
+    for part in parts:
+        flat = scores[part].flatten(1).to(labels.dtype)
+        posterior = torch.softmax(flat if eps == 1 else flat / eps, -1, out=buffer[:len(flat)])
         top = posterior.amax(1, keepdim=True)  # = 1 / sum exp ((F - max F) / eps)
         posterior = posterior.view(-1, height, width)
-        column, row = margin.factors(part)
-        partition = (torch.bmm(column, posterior) * row).sum(-1)
+        maps = margin.maps(part)
+        partition = maps.expectation(posterior)
         if smooth:
             partition += correction[part].sum(-1) * top
         torch.div(partition, top, out=log_partition[part])
         if grad is not None:
-            share = 1 / (partition * samples)
-            torch.bmm((column * share.unsqueeze(-1)).transpose(1, 2), row, out=grad[part])
+            maps.weighted_sum(1 / (partition * samples), out=grad[part])
             grad[part] *= posterior
     if smooth:
         correction = correction / log_partition.unsqueeze(-1)
@@ -188,26 +190,110 @@ def _separable(scores: Tensor, labels: Tensor, objective: Objective, grad: Optio
     return eps * log_partition.log() - constant, correction
 
 
-class _SeparableMargin:
-    """a (n, S, h) and b (n, S, w) with exp(Delta_s / eps) = a_s b_s^T, for the labels (N, S, 2) of a chunk."""
+class SeparableMargin:
+    """The maps D_s = exp(Delta_s / eps) = a_s b_s^T of labels (N, S, 2), which are never built.
 
-    def __init__(self, labels: Tensor, size: Tuple[int, int], objective: Objective):
-        self.k = 0.0 if objective.flat else objective.alpha / objective.eps
-        self.squared = objective.margin == 'l2'
+    Args:
+        low_rank: write the S maps of a landmark as combinations of fewer (l1 margin only). By default where this is
+            less work, and known without waiting for an accelerator.
+    """
+
+    def __init__(self, labels: Tensor, size: Tuple[int, int], objective: Objective, low_rank: Optional[bool] = None):
+        k = 0.0 if objective.flat else objective.alpha / objective.eps
         points = normalize_points(labels, size)
-        self.axes = []
-        for axis, length in ((1, size[0]), (0, size[1])):
-            centre, point = pixel_centres(length, labels), points[..., axis, None]
-            if not self.squared:
-                centre, point = (self.k * centre).exp(), (self.k * point).exp()
-            self.axes.append((centre, 1 / centre, point, 1 / point))
+        axis = _SquaredAxis if objective.margin == 'l2' and not objective.flat else _ExponentialAxis
+        self.axes = [axis(pixel_centres(size[i], labels), points[..., 1 - i], k) for i in (0, 1)]
+        if low_rank is None:
+            low_rank = (axis is _ExponentialAxis and labels.device.type == 'cpu'
+                        and 4 * max(axis.rank for axis in self.axes) <= labels.shape[1])
+        self.decomposed = [axis.decompose() for axis in self.axes] if low_rank else None
 
-    def factors(self, part: slice) -> Tuple[Tensor, Tensor]:
-        if self.squared:
-            return tuple((centre - point[part]).square_().mul_(self.k).exp_() for centre, _, point, _ in self.axes)
+    def maps(self, part: slice) -> Union['_OuterProducts', '_LowRank']:
+        """The maps of a slice of the landmarks."""
+        if self.decomposed is None:
+            return _OuterProducts(*(axis.values(part) for axis in self.axes))
+        return _LowRank(*(tuple(x[part] for x in axis) for axis in self.decomposed))
+
+
+class _SquaredAxis:
+    """exp(k (c - p)^2) for pixel centres c (L,) and labels p (N, S) along one axis."""
+
+    def __init__(self, centre: Tensor, point: Tensor, k: float):
+        self.centre, self.point, self.k = centre, point.unsqueeze(-1), k
+
+    def values(self, part: slice) -> Tensor:
+        """(n, S, L)."""
+        return (self.centre - self.point[part]).square_().mul_(self.k).exp_()
+
+
+class _ExponentialAxis:
+    """exp(k |c - p|) for pixel centres c (L,), ascending, and labels p (N, S) along one axis."""
+
+    def __init__(self, centre: Tensor, point: Tensor, k: float):
         # exp(k |t|) = max(exp(k t), exp(-k t)), and these are products: no exponential per sample and pixel
-        return tuple(torch.maximum(centre * point_inverse[part], centre_inverse * point[part])
-                     for centre, centre_inverse, point, point_inverse in self.axes)
+        self.up, self.down = (k * centre).exp(), (-k * centre).exp()
+        self.point_up, self.point_down = (k * point).exp().unsqueeze(-1), (-k * point).exp().unsqueeze(-1)
+        self.centre, self.point = centre, point
+
+    def values(self, part: slice) -> Tensor:
+        """(n, S, L)."""
+        return torch.maximum(self.up * self.point_down[part], self.down * self.point_up[part])
+
+    def _between(self) -> Tuple[Tensor, Tensor]:
+        """(N,): the pixels in ``first <= i < last`` are neither below nor above all labels of a landmark."""
+        low, high = self.point.aminmax(dim=1)
+        return torch.searchsorted(self.centre, low), torch.searchsorted(self.centre, high)
+
+    @property
+    def rank(self) -> int:
+        first, last = self._between()
+        return 2 + int((last - first).max())
+
+    def decompose(self) -> Tuple[Tensor, Tensor]:
+        """Coefficients (N, S, R) and basis (N, R, L) whose product are the values.
+
+        Below all labels of a landmark they are multiples of exp(-k c), above them of exp(k c); only the few pixels
+        between stand for themselves.
+        """
+        first = self._between()[0].unsqueeze(-1)
+        between = first + torch.arange(self.rank - 2, device=first.device)
+        i = torch.arange(len(self.centre), device=first.device)
+        basis = torch.cat([(self.down * (i < first)).unsqueeze(1),
+                           (self.up * (i >= first + between.shape[1])).unsqueeze(1),
+                           (i == between.unsqueeze(-1)).to(self.up.dtype)], 1)
+        between = between.clamp_(max=len(i) - 1).unsqueeze(1)
+        values = torch.maximum(self.up[between] * self.point_down, self.down[between] * self.point_up)
+        return torch.cat([self.point_up, self.point_down, values], -1), basis
+
+
+class _OuterProducts(NamedTuple):
+    """D_s = a_s b_s^T of a (n, S, h) and b (n, S, w)."""
+    column: Tensor
+    row: Tensor
+
+    def expectation(self, posterior: Tensor) -> Tensor:
+        """<D_s, P> (n, S) for maps P (n, h, w)."""
+        return (torch.bmm(self.column, posterior) * self.row).sum(-1)
+
+    def weighted_sum(self, weight: Tensor, out: Tensor) -> None:
+        """sum_s weight_s D_s (n, h, w) for weights (n, S)."""
+        torch.bmm((self.column * weight.unsqueeze(-1)).transpose(1, 2), self.row, out=out)
+
+
+class _LowRank(NamedTuple):
+    """:class:`_OuterProducts` of a and b given as pairs of coefficients (n, S, R) and basis (n, R, h or w)."""
+    column: Tuple[Tensor, Tensor]
+    row: Tuple[Tensor, Tensor]
+
+    def expectation(self, posterior: Tensor) -> Tensor:
+        (a, column), (b, row) = self
+        inner = torch.bmm(torch.bmm(column, posterior), row.transpose(1, 2))
+        return (torch.bmm(a, inner) * b).sum(-1)
+
+    def weighted_sum(self, weight: Tensor, out: Tensor) -> None:
+        (a, column), (b, row) = self
+        inner = torch.bmm((a * weight.unsqueeze(-1)).transpose(1, 2), b)
+        torch.bmm(column.transpose(1, 2), torch.bmm(inner, row), out=out)
 
 
 def _tap_offsets(labels: Tensor, index: Tensor, size: Tuple[int, int]) -> Tuple[Tensor, Tensor]:
