@@ -24,6 +24,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmpose_sp', 'mmpose_sp.*']),
+    package_data={'mmpose_sp.weights': ['*.pth', '*.md']},
     python_requires='>=3.8',
     # Without bounds: whatever version is there stays.
     install_requires=['h5py', 'matplotlib', 'numpy', 'scipy', 'tqdm'],

@@ -133,7 +133,7 @@ def make_data(args: argparse.Namespace) -> Tuple[Path, str]:
     raw, data = args.data_dir / 'synthetic_raw' / 'wflw', args.data_dir / 'synthetic_wflw'
     settings = dict(train=args.num_train, test=args.num_test, seed=args.seed)
     stamp = fingerprint(settings, ['mmpose_sp/datasets/synthetic', 'tools/dataset_converters/synthetic_faces.py'])
-    say(f'1/5 Rendering {args.num_train} + {args.num_test} faces in the raw layout of WFLW: {raw}')
+    say(f'1/6 Rendering {args.num_train} + {args.num_test} faces in the raw layout of WFLW: {raw}')
     if is_done(raw, stamp):
         print('already there')
     else:
@@ -142,7 +142,7 @@ def make_data(args: argparse.Namespace) -> Tuple[Path, str]:
              str(args.workers), '--overwrite'], 'rendering')
         mark_done(raw, stamp)
 
-    say(f'2/5 Converting them with tools/dataset_converters/wflw2coco.py: {data}')
+    say(f'2/6 Converting them with tools/dataset_converters/wflw2coco.py: {data}')
     converters = ['tools/dataset_converters/' + name for name in ('wflw2coco.py', 'converting.py', 'coco_writing.py')]
     stamp = fingerprint(dict(raw=stamp), converters)
     if is_done(data, stamp):
@@ -171,7 +171,7 @@ def train(args: argparse.Namespace, data: Path, data_stamp: str) -> Path:
     config = Config.fromfile(ROOT / CONFIG)
     epochs = args.epochs or config.train_cfg.max_epochs
     stamp = fingerprint(dict(data=data_stamp, config=config.pretty_text, options=options), [])
-    say(f'3/5 Training {Path(CONFIG).stem} for {epochs} epochs: {work_dir}')
+    say(f'3/6 Training {Path(CONFIG).stem} for {epochs} epochs: {work_dir}')
     if is_done(work_dir, stamp):
         print('already trained (--fresh trains again)')
     else:
@@ -194,7 +194,7 @@ def train(args: argparse.Namespace, data: Path, data_stamp: str) -> Path:
 def test(args: argparse.Namespace, data: Path, checkpoint: Path) -> Path:
     """Stage 4; returns the folder with metrics, errors, predictions and the CED plot."""
     out = args.work_dir / 'test'
-    say(f'4/5 Testing {checkpoint.name}: {out}')
+    say(f'4/6 Testing {checkpoint.name}: {out}')
     evaluator = [f'test_evaluator.0.{key}_file={out / name}' for key, name in
                  (('errors', 'errors.json'), ('ced', 'ced.png'))]
     run_logged(['tools/test.py', CONFIG, str(checkpoint), '--work-dir', str(out), '--out', str(out / 'metrics.json'),
@@ -229,7 +229,7 @@ def draw(args: argparse.Namespace, data: Path, out: Path) -> List[Path]:
     from faces import SHOWN, make_codec, read_annotations
 
     from mmpose_sp import visualization as vis
-    say(f'5/5 Drawing: {args.work_dir}')
+    say(f'5/6 Drawing: {args.work_dir}')
     errors = {face['id']: face['nme'] for face in json.loads((out / 'errors.json').read_text())['faces']}
     faces = vis.load_predictions(str(out / 'predictions.pkl'), errors)
     pictures = [args.work_dir / f'{name}.png' for name in ('predictions', 'subsets', 'confidence', 'label_smoothing')]
@@ -253,6 +253,41 @@ def draw(args: argparse.Namespace, data: Path, out: Path) -> List[Path]:
             vis.plot_stages(crop, vis.transform_points(face.landmarks, matrix).astype(np.float32), codec,
                             SHOWN['wflw'], str(path))
     return pictures
+
+
+def real_face(path: Path) -> Optional[Path]:
+    """Stage 6: the model that comes with mmpose_sp on a photograph of a real person; returns the picture.
+
+    The photo is NASA's of astronaut Eileen Collins, in the public domain, as scikit-image ships it. Left: what was
+    found; right: the face with the 95% ellipses.
+    """
+    say(f'6/6 The packaged model on a photograph: {path}')
+    try:
+        from skimage.data import astronaut
+    except ImportError:
+        print('left out: the photograph comes with scikit-image, which is not installed')
+        return None
+    import numpy as np
+
+    from mmpose_sp import visualization as vis
+    from mmpose_sp.apis import FaceLandmarker, draw_result
+    from mmpose_sp.apis.drawing import ELLIPSE_STD
+    from mmpose_sp.codecs import boundary_curves
+    landmarker = FaceLandmarker.from_packaged(device='cpu')
+    result, = landmarker(astronaut()[..., ::-1].copy(), keep_image=True)
+    if not result.faces:
+        raise DemoError('no face was found in the photograph of the astronaut')
+    face = result.faces[0]
+    whole = draw_result(result.image, result, ('boxes', 'landmarks'))
+    close, matrix = vis.crop_around(result.image, face.landmarks, len(whole), padding=1.35)
+    points = vis.transform_points(face.landmarks, matrix)
+    close = vis.draw_boundaries(close, [
+        curve for boundary in landmarker.boundaries for curve in boundary_curves(points, boundary)])
+    close = vis.draw_uncertainty(close, points, face.covariance * matrix[0, 0]**2, ELLIPSE_STD)
+    close = vis.draw_confidence(close, points, face.confidence, 2.5)
+    vis.write_image(str(path), np.concatenate([whole, close], axis=1))
+    print(f'{len(result.faces)} face, mean confidence {face.confidence.mean():.2f}')
+    return path
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -285,6 +320,8 @@ def main(argv=None) -> None:
         checkpoint = train(args, data, stamp)
         out = test(args, data, checkpoint)
         pictures = draw(args, data, out)
+        astronaut = real_face(args.work_dir / 'astronaut.png')
+        pictures += [astronaut] if astronaut else []
     except DemoError as error:
         sys.exit(f'\nerror: {error}')
     except KeyboardInterrupt:

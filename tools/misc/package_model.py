@@ -1,0 +1,98 @@
+"""Make a small, safe model file of a checkpoint: half precision, plain tensors and text, the config beside it.
+
+    python tools/misc/package_model.py CONFIG CHECKPOINT OUT --calibration work_dirs/calibration/calibration.json
+
+Writes OUT.pth and OUT.py (the config, resolved, which needs no other file). mmengine's checkpoints hold the averaged
+weights (EMA) as their state_dict, so what is tested is what is kept; the optimizer, the logs and the weights before the
+averaging are left out. (mmpose's own publish_model.py keeps full precision and mmengine's objects.)
+"""
+import argparse
+import json
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+import numpy as np
+import torch
+from mmengine.config import Config
+
+import mmpose_sp  # noqa: F401  lets torch read mmengine's checkpoints safely
+from mmpose_sp.apis.model_loading import load_checkpoint_safely
+from mmpose_sp.codecs.calibration import Calibration
+from mmpose_sp.utils.atomic import atomic_path
+
+
+def half_precision(state: Dict[str, torch.Tensor]) -> Dict[str, torch.Tensor]:
+    """Kernels as float16; vectors (biases, normalisation statistics), which are small and sensitive, stay as they are.
+
+    Raises:
+        ValueError: A weight that float16 cannot hold.
+    """
+    halved = {}
+    for name, value in state.items():
+        if value.is_floating_point() and value.ndim > 1:
+            value = value.half()
+        if value.is_floating_point() and not value.isfinite().all():
+            raise ValueError(f'{name} is not finite in half precision')
+        halved[name] = value.contiguous().clone()
+    return halved
+
+
+def plain(value: Any) -> Any:
+    """NumPy arrays and scalars as lists and numbers, in dicts, lists and tuples of any depth."""
+    if isinstance(value, dict):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(plain(item) for item in value)
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+
+
+def package(config_file: str, checkpoint_file: str, calibration: Optional[Calibration] = None) -> Dict[str, Any]:
+    """The content of the small file.
+
+    Raises:
+        FileNotFoundError, ValueError: No such file, or not a checkpoint.
+    """
+    checkpoint = load_checkpoint_safely(checkpoint_file)
+    if 'state_dict' not in checkpoint:
+        raise ValueError(f'{checkpoint_file}: no state_dict in it; give a checkpoint of tools/train.py')
+    meta = checkpoint.get('meta') or {}
+    kept = dict(config=Path(config_file).stem, dataset_meta=plain(meta.get('dataset_meta') or {}))
+    kept.update({key: meta[key] for key in ('epoch', 'seed') if key in meta})
+    if calibration is not None:
+        kept['calibration'] = calibration._asdict()
+    return dict(meta=kept, state_dict=half_precision(checkpoint['state_dict']))
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config')
+    parser.add_argument('checkpoint')
+    parser.add_argument('out', type=Path, help='path and name of the model, without suffix')
+    parser.add_argument('--calibration', type=Path, metavar='JSON', help='of tools/analysis_tools/calibration.py')
+    args = parser.parse_args(argv)
+    args.parser = parser
+    return args
+
+
+def main(argv=None) -> None:
+    args = parse_args(argv)
+    try:
+        config = Config.fromfile(args.config)
+        calibration = None
+        if args.calibration:
+            calibration = Calibration.from_meta(json.loads(args.calibration.read_text()))
+        model = package(args.config, args.checkpoint, calibration)
+    except (OSError, ValueError, TypeError) as error:
+        args.parser.error(str(error))
+    weights, written = Path(f'{args.out}.pth'), Path(f'{args.out}.py')
+    with atomic_path(str(weights)) as temporary:
+        torch.save(model, temporary)
+    with atomic_path(str(written)) as temporary:
+        config.dump(temporary)
+    torch.load(weights, weights_only=True)
+    parameters = sum(value.numel() for value in model['state_dict'].values())
+    print(f'{weights}: {weights.stat().st_size / 1e6:.2f} MB, {parameters / 1e6:.2f} M numbers; config: {written}')
+
+
+if __name__ == '__main__':
+    main()
