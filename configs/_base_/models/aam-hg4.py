@@ -10,7 +10,7 @@ model = dict(
     # Eq. A14: AWing on points and edges + lambda * ours; lambda is the loss_weight of the latter.
     head=dict(
         type='AttentiveHourglassHead',
-        loss=dict(type='StructuredPredictionLoss', loss_weight=1.0),
+        loss=dict(type='StructuredPredictionLoss', loss_weight=100.0),
         point_loss=dict(type='AWingLoss'),
         edge_loss=dict(type='AWingLoss')),
     test_cfg=dict(flip_test=True))
