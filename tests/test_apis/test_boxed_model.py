@@ -1,0 +1,100 @@
+"""The model that comes with the package."""
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from api_helpers import ROOT, noise
+
+from mmpose_sp.apis import Calibration, FaceLandmarker
+from mmpose_sp.apis.model_loading import PACKAGED, packaged_model
+
+# 300-W's scheme: (left, right) as the picture shows them
+OUTER_EYE_CORNERS, MOUTH_CORNERS, CHIN, NOSE_TIP = (36, 45), (48, 54), 8, 30
+
+
+@pytest.fixture(scope='module')
+def boxed():
+    return FaceLandmarker.from_packaged(device='cpu')
+
+
+@pytest.fixture(scope='module')
+def astronaut():
+    """uint8 BGR; public domain (NASA)."""
+    return pytest.importorskip('skimage.data').astronaut()[..., ::-1].copy()
+
+
+def test_the_file_is_small_and_plain():
+    weights = packaged_model()[1]
+    assert weights.stat().st_size < 3e6
+    # a new process, so that nothing that mmpose_sp allows is allowed
+    code = f'import torch; print(sorted(torch.load({str(weights)!r}, weights_only=True)))'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.stdout.strip() == "['meta', 'state_dict']", done.stderr
+
+
+def test_it_finds_the_face_of_a_photograph(boxed, astronaut):
+    face, = boxed(astronaut)[0].faces
+    # marked by hand, to 3 px of a face of 90 px
+    for index, (x, y) in {36: (196, 104), 45: (257, 106), 48: (203, 138), 54: (243, 141), 30: (225, 127),
+                          8: (223, 176)}.items():
+        np.testing.assert_allclose(face.landmarks[index], (x, y), atol=6, err_msg=str(index))
+    assert face.confidence.mean() > 0.9
+
+
+def test_the_mirrored_face_has_mirrored_landmarks(boxed, astronaut):
+    box = np.array([[180, 88, 272, 176]])
+    mirrored_box = np.array([[astronaut.shape[1] - 1 - 272, 88, astronaut.shape[1] - 1 - 180, 176]])
+    face = boxed(astronaut, bboxes=box)[0].faces[0]
+    mirrored = boxed(astronaut[:, ::-1].copy(), bboxes=mirrored_box)[0].faces[0]
+    swapped = mirrored.landmarks[boxed.model.dataset_meta['flip_indices']]
+    swapped[:, 0] = astronaut.shape[1] - 1 - swapped[:, 0]
+    # a heatmap px is 3.6 px here, and OpenCV's warp is not symmetric in the last bits
+    np.testing.assert_allclose(swapped, face.landmarks, atol=0.8)
+
+
+def test_the_calibration_of_the_file_is_applied(boxed):
+    stored = torch.load(packaged_model()[1], weights_only=True)['meta']['calibration']
+    assert boxed.calibration == Calibration(**stored) != Calibration()
+    picture, box = noise(160, 160), [(20, 20, 140, 140)]
+    face = boxed(picture, bboxes=box)[0].faces[0]
+    plain = FaceLandmarker.from_packaged(device='cpu', calibration=Calibration())
+    raw = plain(picture, bboxes=box)[0].faces[0]
+    np.testing.assert_array_equal(face.landmarks, raw.landmarks)
+    assert not np.allclose(face.covariance, raw.covariance) and not np.allclose(face.confidence, raw.confidence)
+
+
+def test_the_card_states_the_calibration_and_the_size():
+    card = PACKAGED.with_suffix('.md').read_text()
+    assert 'research use only' in card.lower() and 'not** the numbers of the 300-W benchmark' in card
+    megabytes = float(re.search(r'in (\d\.\d) MB', card)[1])
+    assert megabytes == pytest.approx(packaged_model()[1].stat().st_size / 1e6, abs=0.05)
+
+
+def test_half_precision_keeps_vectors_and_refuses_overflow():
+    sys.path.insert(0, str(ROOT / 'tools' / 'misc'))
+    try:
+        from package_model import half_precision
+    finally:
+        sys.path.pop(0)
+    state = dict(kernel=torch.ones(2, 3), bias=torch.ones(2), count=torch.tensor(5))
+    kept = half_precision(state)
+    assert [kept[name].dtype for name in state] == [torch.float16, torch.float32, torch.int64]
+    with pytest.raises(ValueError, match='kernel'):
+        half_precision(dict(kernel=torch.full((1, 1), 1e6)))
+
+
+def test_a_wheel_holds_all_three_files():
+    """By setuptools' own rules, without building one."""
+    code = ("import setuptools; from setuptools.command.build_py import build_py as b; "
+            "d = setuptools.Distribution; "
+            "import distutils.core as c; c._setup_stop_after = 'init'; c.run_setup('setup.py', stop_after='init'); "
+            "k = b(c._setup_distribution); k.ensure_finalized(); "
+            "print('\\n'.join([m[2] for m in k.find_all_modules()] + "
+            "[f'{f[1]}/{n}' for f in k.data_files for n in f[3]]))")
+    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for suffix in ('.py', '.pth', '.md'):
+        assert f'weights/{PACKAGED.name}{suffix}' in done.stdout

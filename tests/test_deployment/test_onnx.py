@@ -1,0 +1,106 @@
+"""Exported models, run by onnxruntime, against PyTorch."""
+import ast
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.structures import InstanceData
+from mmpose.structures import PoseDataSample
+
+from mmpose_sp.apis import FaceLandmarker
+from mmpose_sp.apis.model_loading import load_config, load_model, packaged_model
+
+pytest.importorskip('onnxscript')
+onnxruntime = pytest.importorskip('onnxruntime')
+TOLERANCE = 1e-3  # crop px
+
+
+@pytest.fixture(scope='module')
+def model():
+    config, weights = packaged_model()
+    return load_model(load_config(config), weights, 'cpu')
+
+
+@pytest.fixture(scope='module', params=[False, True], ids=['plain', 'flip test'])
+def exported(request, model, export_onnx, tmp_path_factory):
+    """The file and whether it flips."""
+    path = tmp_path_factory.mktemp('onnx') / 'model.onnx'
+    notes = export_onnx.metadata(load_config(packaged_model()[0]), model, request.param)
+    export_onnx.export(export_onnx.CropLandmarker(model, request.param), str(path), notes)
+    return path, request.param
+
+
+@pytest.fixture(scope='module')
+def session(exported):
+    return onnxruntime.InferenceSession(str(exported[0]), providers=['CPUExecutionProvider'])
+
+
+def predict_with_mmpose(model, crops, flip_test):
+    """(B, K, 2) crop px by the model's own test_step, data preprocessor and flip test included."""
+    samples = []
+    for crop in crops:
+        size = np.array(crop.shape[1::-1], dtype=np.float32)
+        sample = PoseDataSample(metainfo=dict(
+            input_center=size / 2, input_scale=size, input_size=tuple(crop.shape[1::-1]),
+            flip_indices=model.dataset_meta['flip_indices']))
+        sample.gt_instances = InstanceData(bboxes=np.zeros((1, 4)), bbox_scores=np.ones(1))
+        image = torch.from_numpy(crop).permute(2, 0, 1).contiguous()
+        samples.append(dict(inputs=image, data_samples=sample))
+    model.test_cfg['flip_test'] = flip_test
+    return np.stack([sample.pred_instances.keypoints[0] for sample in model.test_step(pseudo_collate(samples))])
+
+
+def test_landmarks_are_those_of_mmpose(model, exported, session, crops, photo):
+    # a face too: on noise alone many maps are flat
+    crops = np.concatenate([crops, cv2.resize(photo[60:200, 150:290], (128, 128))[None]])
+    landmarks, confidence, covariance = session.run(None, {'crops': crops})
+    np.testing.assert_allclose(landmarks, predict_with_mmpose(model, crops, exported[1]), atol=TOLERANCE)
+    assert confidence.shape == (4, 68) and covariance.shape == (4, 68, 2, 2)
+
+
+def test_confidence_and_covariance_are_those_of_pytorch(model, exported, session, crops, export_onnx):
+    with torch.no_grad():
+        expected = export_onnx.CropLandmarker(model, exported[1])(torch.from_numpy(crops))
+    for value, reference in zip(session.run(None, {'crops': crops}), expected):
+        np.testing.assert_allclose(value, reference, atol=TOLERANCE, rtol=1e-3)
+
+
+@pytest.mark.parametrize('count', [1, 5])
+def test_a_batch_is_its_faces(session, crops, count):
+    crops = np.concatenate([crops, crops[::-1]])[:count]
+    whole = session.run(['landmarks'], {'crops': crops})[0]
+    single = [session.run(['landmarks'], {'crops': crop[None]})[0][0] for crop in crops]
+    np.testing.assert_allclose(whole, single, atol=TOLERANCE)
+
+
+def test_the_example_finds_what_the_landmarker_finds(exported, session, onnx_example, photo):
+    boxes = np.array([[180., 88., 272., 176.], [150., 60., 290., 200.]])
+    landmarker = FaceLandmarker.from_packaged(
+        device='cpu', cfg_options={'model.test_cfg.flip_test': exported[1]})
+    faces = landmarker(photo, bboxes=boxes)[0].faces
+    landmarks, confidence = onnx_example.landmarks_of(session, photo, boxes)
+    for face, points, sure in zip(faces, landmarks, confidence):
+        # the same crop but for rounding in the last bit of its map to the picture
+        np.testing.assert_allclose(points, face.landmarks, atol=0.02)
+        np.testing.assert_allclose(sure, face.confidence, atol=1e-2)
+
+
+def test_the_example_finds_the_face_without_a_box(onnx_example, photo):
+    box, = onnx_example.find_faces(photo)
+    np.testing.assert_allclose(box, FaceLandmarker.from_packaged(device='cpu').detector(photo)[0][0], atol=3)
+
+
+def test_the_example_needs_only_opencv_numpy_and_onnxruntime(onnx_example):
+    with open(onnx_example.__file__) as file:
+        tree = ast.parse(file.read())
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    assert imported == {'argparse', 'json', 'cv2', 'numpy', 'onnxruntime'}
+    assert not any(isinstance(node, ast.ImportFrom) for node in ast.walk(tree))
+
+
+def test_the_command_names_what_is_wrong(export_onnx, capsys):
+    with pytest.raises(SystemExit):
+        export_onnx.main(['missing.py', 'missing.pth', 'out.onnx'])
+    assert 'missing.py' in capsys.readouterr().err
