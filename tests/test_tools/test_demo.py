@@ -61,6 +61,6 @@ def test_the_demo_from_faces_to_pictures(tmp_path):
     output = run_tool(*command)
     metrics = json.loads((tmp_path / 'demo' / 'test' / 'metrics.json').read_text())
     assert metrics['NME'] > 0 and f'{metrics["NME"]:.2f}' in output
-    pictures = ('predictions', 'subsets', 'confidence', 'label_smoothing', 'test/ced')
+    pictures = ('predictions', 'subsets', 'confidence', 'label_smoothing', 'test/ced', 'astronaut')
     for path in (tmp_path / 'demo' / f'{name}.png' for name in pictures):
         assert cv2.imread(str(path)) is not None and str(path) in output

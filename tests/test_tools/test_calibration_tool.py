@@ -1,0 +1,65 @@
+"""tools/analysis_tools/calibration.py on a tiny model with random weights."""
+import importlib.util
+import json
+
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+from tiny_run import ROOT, write_config
+
+from mmpose_sp.apis.model_loading import load_config, load_model
+from mmpose_sp.codecs.calibration import Calibration
+
+spec = importlib.util.spec_from_file_location('calibration_tool', ROOT / 'tools' / 'analysis_tools' / 'calibration.py')
+tool = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(tool)
+
+
+@pytest.fixture(scope='module')
+def config_file(tmp_path_factory):
+    return write_config(tmp_path_factory.mktemp('faces'))
+
+
+@pytest.fixture(scope='module')
+def model(config_file):
+    torch.manual_seed(0)
+    config = load_config(config_file)
+    config.model.test_cfg = dict(config.model.test_cfg, output_heatmaps=True)
+    made = load_model(config, None, 'cpu')
+    torch.nn.init.normal_(made.head.final_layer.weight, std=0.3)
+    init_default_scope('mmpose')
+    return made
+
+
+def test_annotations_come_in_heatmap_px(config_file, model):
+    collected = tool.collect(model, load_config(config_file), 'val')
+    faces = json.loads((config_file.parent / 'faces.json').read_text())['annotations']
+    assert collected.scores.shape == (len(faces), 98, 16, 16) and collected.counted.all()
+    for face, labels in zip(faces, collected.labels):
+        points = np.array(face['keypoints']).reshape(-1, 3)[:, :2]
+        low, high = points.min(axis=0), points.max(axis=0)
+        side = 1.25 * (high - low).max()
+        # the crop covers `side` px around the middle of the tight box with 16 pixels
+        expected = (points - (low + high) / 2 + side / 2) * 16 / side
+        expected = (expected * 4 + 0.5) / 4 - 0.5  # mmpose's crops begin at a pixel's centre, maps at its edge
+        np.testing.assert_allclose(labels, expected, atol=1e-3)
+
+
+def test_the_command_writes_a_calibration_that_loads(config_file, model, tmp_path, capsys):
+    torch.save({'state_dict': model.state_dict(), 'meta': {}}, tmp_path / 'tiny.pth')
+    tool.main([str(config_file), str(tmp_path / 'tiny.pth'), '--out-dir', str(tmp_path / 'out'), '--device', 'cpu'])
+    report = json.loads((tmp_path / 'out' / 'calibration.json').read_text())
+    Calibration.from_meta(report)
+    covered = list(report['after']['coverage'].values())
+    assert report['after']['landmarks'] == 5 * 98 and covered == sorted(covered)
+    assert report['after']['log_loss'] <= report['before']['log_loss']  # fitted and measured on the same faces
+    assert (tmp_path / 'out' / 'calibration.png').stat().st_size > 10_000
+    assert 'temperature' in capsys.readouterr().out
+
+
+def test_the_command_names_a_missing_checkpoint(capsys):
+    msra = ROOT / 'configs/face_2d_keypoint/topdown_heatmap/wflw/td-hm_hrnetv2-w18_msra-8xb64-60e_wflw-256x256.py'
+    with pytest.raises(SystemExit):
+        tool.main([str(msra), 'missing.pth', '--device', 'cpu'])
+    assert 'missing.pth' in capsys.readouterr().err
