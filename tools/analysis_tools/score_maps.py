@@ -5,6 +5,8 @@
         --model Ours sp.py sp/epoch_1.pth sp/epoch_2.pth
 
 One row per face and landmark, one column per checkpoint. The green cross is the annotation, the red one the arg max.
+Train with ``--cfg-options default_hooks.checkpoint.interval=1 default_hooks.checkpoint.max_keep_ckpts=-1`` to keep the
+checkpoints of all epochs.
 """
 import argparse
 import re
