@@ -1,5 +1,6 @@
 """Face landmarks of a picture, a folder, a pattern or a video.
 
+    python tools/infer.py INPUT --out-dir out/                       # the model that comes with mmpose_sp
     python tools/infer.py INPUT CONFIG CHECKPOINT --out-dir out/
 
 Pictures go to OUT_DIR/visualizations and one JSON file for each to OUT_DIR/predictions, in mmpose's format (a list of
@@ -17,6 +18,7 @@ from mmengine.config import DictAction
 
 from mmpose_sp.apis import FaceLandmarker, ImageResult, draw_result
 from mmpose_sp.apis.drawing import LAYERS
+from mmpose_sp.apis.model_loading import packaged_model
 from mmpose_sp.apis.sources import Source, open_source
 from mmpose_sp.apis.video import VideoWriter
 from mmpose_sp.utils.atomic import atomic_path
@@ -26,8 +28,8 @@ from mmpose_sp.visualization.sheets import write_image
 def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('input', help='picture, folder, "glob pattern", or video')
-    parser.add_argument('config', help='config of the model')
-    parser.add_argument('checkpoint', help='its weights')
+    parser.add_argument('config', nargs='?', help='config of the model (default: the one that comes with mmpose_sp)')
+    parser.add_argument('checkpoint', nargs='?', help='its weights')
     boxes = parser.add_mutually_exclusive_group()
     boxes.add_argument('--bboxes', nargs='+', metavar='X1,Y1,X2,Y2',
                        help='face boxes of the picture or of every frame, px: tight around the landmarks')
@@ -48,6 +50,8 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     parser.add_argument('--batch-size', type=int, default=32, help='faces at once (default: 32)')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='changes of the config, as key=value')
     args = parser.parse_args(argv)
+    if args.config and not args.checkpoint:
+        parser.error(f'{args.config}: a config needs its checkpoint')
     if args.detector_weights and args.detector == 'haar':
         parser.error('--detector-weights needs --detector CONFIG')
     return args
@@ -154,6 +158,8 @@ def main(argv: Optional[List[str]] = None) -> int:
         source = open_source(args.input)
         if args.bboxes and source.kind == 'images':
             raise ValueError('--bboxes are those of one picture; give a folder its boxes by --bbox-file')
+        if args.config is None:
+            args.config, args.checkpoint = packaged_model()
         landmarker = FaceLandmarker(args.config, args.checkpoint, args.device, args.detector, args.detector_weights,
                                     args.batch_size, args.min_confidence, args.refine, args.cfg_options)
         if 'ellipses' in args.draw and not landmarker.has_posterior:

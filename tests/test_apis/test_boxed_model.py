@@ -1,12 +1,14 @@
 """The model that comes with the package."""
+import json
 import re
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import pytest
 import torch
-from api_helpers import ROOT, noise
+from api_helpers import ROOT, load_tool, noise
 
 from mmpose_sp.apis import Calibration, FaceLandmarker
 from mmpose_sp.apis.model_loading import PACKAGED, packaged_model
@@ -98,3 +100,11 @@ def test_a_wheel_holds_all_three_files():
     assert done.returncode == 0, done.stderr
     for suffix in ('.py', '.pth', '.md'):
         assert f'weights/{PACKAGED.name}{suffix}' in done.stdout
+
+
+def test_one_command_with_a_picture_alone(boxed, astronaut, tmp_path):
+    cv2.imwrite(str(tmp_path / 'photo.png'), astronaut)
+    options = ['--device', 'cpu', '--json', str(tmp_path / 'a.json')]
+    assert load_tool('infer').main([str(tmp_path / 'photo.png'), *options]) == 0
+    written, = json.loads((tmp_path / 'a.json').read_text())
+    np.testing.assert_allclose(written['keypoints'], boxed(astronaut)[0].faces[0].landmarks, atol=1e-2)
