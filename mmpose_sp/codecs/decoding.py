@@ -18,6 +18,7 @@ LOG_FLOOR = 1e-4
 MAX_STEP = 2.0
 LOCAL_RADIUS = 4  # heatmap px, of 'local_expectation'
 CACHE_BYTES = 2**21  # of scores per slice on a CPU, see _cache_sized
+_is_compiling = getattr(getattr(torch, 'compiler', None), 'is_compiling', bool)  # torch < 2.2 lacks it: bool() is False
 
 
 @torch.no_grad()
@@ -54,23 +55,20 @@ def decode_scores(scores: Tensor, subpixel: str = 'quadratic', eps: float = 1.) 
     if subpixel not in SUBPIXEL:
         raise ValueError(f'subpixel must be one of {SUBPIXEL}, got {subpixel!r}')
     h, w = scores.shape[-2:]
-    parts = [_survey(maps, eps, subpixel) for maps in _cache_sized(scores.flatten(0, 1))]
-    rows, bottom, peak_mass, mean = (torch.cat(values) for values in zip(*parts))
-    # The arg max in two steps, best row first: unlike argmax over the map, the maximum of a row is vectorised.
-    top, y = rows.max(dim=-1)
-    flat = scores.reshape(-1, h * w)
-    row = flat.gather(1, y[:, None] * w + torch.arange(w, device=flat.device))
-    peak = torch.stack([row.argmax(dim=-1), y], dim=-1)
+    slices = _cache_sized(scores.flatten(0, 1))
+    buffer = torch.empty_like(slices[0]).flatten(1)  # one for all slices: new memory costs more than the softmax
+    parts = [_survey(maps, buffer[:maps.shape[0]], eps, subpixel) for maps in slices]  # len() is no symbol in exports
+    peak, top, bottom, peak_mass, mean = (torch.cat(values) for values in zip(*parts))
 
+    flat = scores.reshape(-1, h * w)
     size = peak.new_tensor([w, h])
     window, centre = _window(flat, peak, size, radius=1)
-    confidence = ((window - top[:, None]) / eps).exp().sum(dim=-1) * peak_mass
+    confidence = ((window - top) / eps).exp().sum(dim=-1, keepdim=True) * peak_mass
 
     if subpixel in ('expectation', 'centroid'):
         coords = mean
     elif subpixel == 'quadratic':
-        log_window = _log_above_minimum(window, bottom[:, None], top[:, None]).view(-1, 3, 3)
-        coords = _quadratic_peak(log_window, centre, peak)
+        coords = _quadratic_peak(_log_above_minimum(window, bottom, top).view(-1, 3, 3), centre, peak)
         coords = torch.minimum(coords.clamp(min=-0.5), size - 0.5)
     elif subpixel == 'local_expectation':
         radius = min(LOCAL_RADIUS, (min(h, w) - 1) // 2)
@@ -127,23 +125,35 @@ def _cache_sized(maps: Tensor) -> Sequence[Tensor]:
     """Slices of the maps (M, h, w). On a GPU, all of them; on a CPU, 2 MiB each: what is computed from a slice then
     stays in the cache, and temporaries of the size of the whole batch, whose memory pages cost more than the
     arithmetic, are never made. Exported graphs must not depend on the size of the batch."""
-    if maps.device.type != 'cpu' or torch.compiler.is_compiling() or not len(maps):
+    if maps.device.type != 'cpu' or _is_compiling() or not len(maps):
         return [maps]
     return maps.split(max(1, CACHE_BYTES // (maps[0].numel() * maps.element_size())))
 
 
-def _survey(maps: Tensor, eps: float, subpixel: str) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
-    """All that takes a look at every pixel of maps (M, h, w): maximum of every row (M, h), minimum (M,), posterior of
-    the arg max (M,), and the mean (M, 2) of the posterior or of the positive scores, if wanted (else nothing)."""
-    posterior = (maps.flatten(1) if eps == 1 else maps.flatten(1) / eps).softmax(dim=-1)
+def _survey(maps: Tensor, posterior: Tensor, eps: float, subpixel: str) -> Tuple[Tensor, ...]:
+    """All that takes a look at every pixel of maps (M, h, w), or at those that were just read.
+
+    ``posterior`` (M, h * w) is overwritten.
+
+    Returns:
+        tuple: arg max (M, 2), maximum (M, 1), minimum (M, 1) and posterior of the arg max (M, 1); mean (M, 2) of the
+        posterior or of the positive scores. The last and the minimum are only there where ``subpixel`` needs them.
+    """
+    w, flat, nothing = maps.shape[-1], maps.flatten(1), maps.new_empty(0)
+    torch.softmax(flat if eps == 1 else flat / eps, -1, out=posterior)
+    # In two steps, best row first: unlike argmax over the map, the maximum of a row is vectorised.
+    y = maps.amax(dim=-1).max(dim=-1, keepdim=True).indices
+    top, x = flat.gather(1, y * w + torch.arange(w, device=maps.device)).max(dim=-1, keepdim=True)
+    peak = torch.cat([x, y], dim=-1)
+    bottom = flat.amin(dim=-1, keepdim=True) if subpixel == 'quadratic' else nothing
     if subpixel == 'expectation':
         mean = _mean(posterior.view_as(maps))
     elif subpixel == 'centroid':
         positive = maps.clamp(min=0)
         mean = _mean(positive / positive.sum(dim=(-2, -1), keepdim=True).clamp(min=1e-6))
     else:
-        mean = maps.new_empty(0)
-    return maps.amax(dim=-1), maps.amin(dim=(-2, -1)), posterior.amax(dim=-1), mean
+        mean = nothing
+    return peak, top, bottom, posterior.gather(1, y * w + x), mean
 
 
 def _mean(posterior: Tensor) -> Tensor:
