@@ -69,7 +69,7 @@ def plot_ced(
         title=title,
     )
     axes.grid(alpha=0.3)
-    axes.legend(loc='lower right', fontsize='small')
+    axes.legend(loc='best', fontsize='small')
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=150)
     return path
