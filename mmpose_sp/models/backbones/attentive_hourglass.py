@@ -11,6 +11,8 @@ from mmpose_sp.datasets.boundaries import BOUNDARIES
 
 #: Coordinates of a pixel are masked where the map that marks the boundary is below this.
 BOUNDARY_THRESHOLD = 0.05
+#: Attention on the posterior leaves every pixel this much, so that a wrong one can be outvoted.
+LEAST_ATTENTION = 1e-3
 
 
 def coordinate_channels(height: int, width: int, like: Tensor) -> Tensor:
@@ -169,6 +171,11 @@ class AttentiveHourglass(BaseModule):
             ``'last_landmark'`` is the score map of the last landmark, as ADNet and STAR have it;
             ``'none'``.
         score_norm (str): ``'none'`` or ``'instance_relu'``.
+        attention (str): ``'scores'``: the scores are multiplied by the attention, as in ADNet,
+            STAR and the paper. ``'posterior'``: its logarithm is added, so that the posterior
+            softmax(scores) is multiplied. What attention does to a normalised heatmap it then
+            does to ours, whereas a product can only move scores towards 0, the middle of the
+            other pixels' scores.
         in_channels (int): Channels of the image.
         init_cfg (dict, optional): See :class:`mmengine.model.BaseModule`. By default PyTorch's
             initialisation, with score predictors of deviation 0.001 so that all scores start
@@ -194,6 +201,7 @@ class AttentiveHourglass(BaseModule):
                  add_coord: bool = True,
                  boundary_coords: str = 'edges',
                  score_norm: str = 'none',
+                 attention: str = 'scores',
                  in_channels: int = 3,
                  init_cfg: Optional[dict] = None):
         super().__init__(init_cfg)
@@ -211,6 +219,10 @@ class AttentiveHourglass(BaseModule):
                              f'{boundary_coords!r}')
         if score_norm not in ('none', 'instance_relu'):
             raise ValueError(f"score_norm must be 'none' or 'instance_relu', got {score_norm!r}")
+        if attention not in ('scores', 'posterior'):
+            raise ValueError(f"attention must be 'scores' or 'posterior', got {attention!r}")
+        if attention == 'posterior' and score_norm != 'none':
+            raise ValueError("attention='posterior' adds to raw scores: set score_norm='none'")
         if not add_coord or (boundary_coords == 'edges' and not with_aam):
             boundary_coords = 'none'
         self.num_landmarks = num_landmarks
@@ -221,6 +233,7 @@ class AttentiveHourglass(BaseModule):
         self.add_coord = add_coord
         self.boundary_coords = boundary_coords
         self.score_norm = score_norm
+        self.attention = attention
 
         stem_args = {'kernel_size': 7, 'stride': 2, 'padding': 3}
         make_stem = CoordConv if add_coord else nn.Conv2d
@@ -277,8 +290,7 @@ class AttentiveHourglass(BaseModule):
             if self.with_aam:
                 points = self.to_points[i](feature).sigmoid()
                 edges = self.to_edges[i](feature).sigmoid()
-                attention = self.edge_to_landmark(edges) * points
-                outputs.append((attention * scores, points, edges))
+                outputs.append((self._attend(scores, points, edges), points, edges))
             else:
                 outputs.append((scores,))
             if i + 1 < self.num_stacks:
@@ -292,6 +304,12 @@ class AttentiveHourglass(BaseModule):
         if self.score_norm == 'instance_relu':
             return F.relu(F.instance_norm(scores))
         return scores
+
+    def _attend(self, scores: Tensor, points: Tensor, edges: Tensor) -> Tensor:
+        attention = self.edge_to_landmark(edges) * points
+        if self.attention == 'posterior':
+            return scores + (attention.float() + LEAST_ATTENTION).log()
+        return attention * scores
 
     def _boundary(self, scores: Tensor, edges: Optional[Tensor]) -> Optional[Tensor]:
         if self.boundary_coords == 'edges':
