@@ -204,7 +204,7 @@ class SeparableMargin:
         axis = _SquaredAxis if objective.margin == 'l2' and not objective.flat else _ExponentialAxis
         self.axes = [axis(pixel_centres(size[i], labels), points[..., 1 - i], k) for i in (0, 1)]
         if low_rank is None:
-            low_rank = (axis is _ExponentialAxis and labels.device.type == 'cpu'
+            low_rank = (labels.shape[1] >= 12 and axis is _ExponentialAxis and labels.device.type == 'cpu'
                         and 4 * max(axis.rank for axis in self.axes) <= labels.shape[1])
         self.decomposed = [axis.decompose() for axis in self.axes] if low_rank else None
 

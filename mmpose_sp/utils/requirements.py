@@ -24,7 +24,7 @@ class Requirement(NamedTuple):
 
 
 CORE = (
-    Requirement('torch', '2.0', None, 'pip install "torch>=2.0" (mmcv has to be compiled for it anew)'),
+    Requirement('torch', '2.1', None, 'pip install "torch>=2.1" (mmcv has to be compiled for it anew)'),
     Requirement('mmengine', '0.10', '1.0', 'pip install "mmengine>=0.10,<1.0"'),
     Requirement('mmcv', '2.0.1', '2.2',
                 'mim install "mmcv>=2.0.1,<2.2", or compile it: MMCV_WITH_OPS=1 pip install '
