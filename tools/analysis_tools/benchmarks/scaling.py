@@ -1,0 +1,42 @@
+"""Cost of the loss and of decoding against landmarks, map size, samples and batch."""
+import torch
+
+from mmpose_sp.codecs import decode_scores
+from mmpose_sp.models.losses import StructuredPredictionLoss
+
+from .loss import EUCLIDEAN, OURS
+from .measure import Context, interleave
+from .problems import score_problem
+from .report import Goal, Section
+
+BASE = {'B': 8, 'K': 98, 'map': 64, 'S': 10}
+AXES = {'K': (29, 68, 98, 512), 'map': (32, 64, 128), 'S': (1, 10, 100), 'B': (1, 8, 32)}
+
+
+def run(context: Context) -> Section:
+    rows, by_samples = [], {}
+    for axis, values in AXES.items():
+        for value in values[:2] if context.quick else values:
+            case = dict(BASE, **{axis: value})
+            if context.quick:
+                case['B'] = min(case['B'], 2)
+            problem = score_problem(context.device, case['B'], case['K'], case['map'])
+            modules = {OURS: StructuredPredictionLoss(num_samples=case['S']),
+                       EUCLIDEAN: StructuredPredictionLoss(norm='l2', num_samples=case['S'])}
+
+            def step(module: torch.nn.Module, problem=problem) -> None:
+                problem.scores.grad = None
+                module(*problem).backward()
+
+            functions = {name: lambda m=module, step=step: step(m) for name, module in modules.items()}
+            functions['decode'] = lambda problem=problem: decode_scores(problem.scores.detach())
+            # the Euclidean margin of 100 samples takes a second
+            times = interleave(context, functions, max(3, context.repeats // 2))
+            per_pixel = 1e6 * times[OURS].ms / problem.scores.numel()
+            rows.append({'varied': axis, **case, 'loss ms': times[OURS].ms, 'loss ns/px': per_pixel,
+                         'Euclidean ms': times[EUCLIDEAN].ms, 'decode ms': times['decode'].ms})
+            if axis == 'S':
+                by_samples[value] = times[OURS].seconds
+    most = max(by_samples)
+    goals = [Goal(f'loss with {s} samples over 1', by_samples[s] / by_samples[1], 2) for s in sorted({10, most})]
+    return Section('Scaling', 'Loss (forward and backward) and decoding, one quantity varied at a time.', rows, goals)
