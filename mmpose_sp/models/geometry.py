@@ -26,8 +26,8 @@ def compute_dtype(scores: Tensor) -> torch.dtype:
 
 def normalize_points(points: Tensor, size: Tuple[int, int]) -> Tensor:
     """Heatmap px (..., 2) as (x, y) -> [-1, 1] coordinates of a map of ``size = (h, w)``."""
-    extent = points.new_tensor([size[1], size[0]])
-    return (2 * points + 1) / extent - 1
+    # no tensor of the sizes: it would have to be copied to the device, and the host would wait for that
+    return torch.stack([(2 * points[..., i] + 1) / size[1 - i] - 1 for i in (0, 1)], dim=-1)
 
 
 def pixel_centres(length: int, like: Tensor) -> Tensor:
@@ -37,8 +37,7 @@ def pixel_centres(length: int, like: Tensor) -> Tensor:
 
 def round_points(points: Tensor, size: Tuple[int, int]) -> Tensor:
     """The nearest pixel (..., 2) of the map to ``points`` (..., 2), as floating point heatmap px."""
-    last = points.new_tensor([size[1] - 1, size[0] - 1])
-    return torch.minimum(points.round().clamp(min=0), last)
+    return torch.stack([points[..., i].round().clamp(0, size[1 - i] - 1) for i in (0, 1)], dim=-1)
 
 
 def bilinear_taps(points: Tensor, size: Tuple[int, int]) -> Tuple[Tensor, Tensor]:
