@@ -158,10 +158,13 @@ def _survey(maps: Tensor, posterior: Tensor, eps: float, subpixel: str) -> Tuple
 
 def _mean(posterior: Tensor) -> Tensor:
     """Mean (..., 2) as (x, y) of maps (..., h, w) that sum to one."""
-    h, w = posterior.shape[-2:]
-    x = posterior.sum(dim=-2) @ torch.arange(w, dtype=posterior.dtype, device=posterior.device)
-    y = posterior.sum(dim=-1) @ torch.arange(h, dtype=posterior.dtype, device=posterior.device)
-    return torch.stack([x, y], dim=-1)
+    # About the middle of the map: float32 maps sum to one but for 1e-6, which the distance from 0 would multiply.
+    means = []
+    for dim, size in ((-2, posterior.shape[-1]), (-1, posterior.shape[-2])):
+        middle = (size - 1) / 2
+        steps = torch.arange(size, dtype=posterior.dtype, device=posterior.device) - middle
+        means.append(posterior.sum(dim=dim) @ steps + middle)
+    return torch.stack(means, dim=-1)
 
 
 def _quadratic_peak(t: Tensor, centre: Tensor, peak: Tensor) -> Tensor:
