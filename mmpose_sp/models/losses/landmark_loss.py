@@ -54,8 +54,8 @@ class LandmarkLoss(nn.Module):
         """Loss (B, K) of each landmark for ``scores`` (B, K, h, w) and ``labels`` (B, K, S, 2): mean over S."""
         raise NotImplementedError
 
-    # torch.compile has nothing to gain here: the arithmetic is arranged by hand around what a cache holds, and the checks
-    # depend on the data. Left in, it would break the graph many times instead of once.
+    # torch.compile has nothing to gain here: the arithmetic is arranged by hand around what a cache holds, and the
+    # checks depend on the data. Left in, it would break the graph many times instead of once.
     @torch.compiler.disable
     def forward(self, scores: Tensor, labels: Tensor, weights: Optional[Tensor] = None,
                 covariances: Optional[Tensor] = None) -> Tensor:

@@ -48,10 +48,10 @@ def objectives(problem: ScoreProblem, num_samples: int = 10) -> Dict[str, Callab
 
 
 def training_step(problem: ScoreProblem, objective: Callable[[], Tensor]) -> Callable[[], None]:
-    """Loss and gradient of the scores."""
+    """Loss and gradient of the scores; the gradient is given back, so that the next step pays for its own."""
     def step() -> None:
-        problem.scores.grad = None
         objective().backward()
+        problem.scores.grad = None
     return step
 
 

@@ -1,10 +1,8 @@
 """Cost of the loss and of decoding against landmarks, map size, samples and batch."""
-import torch
-
 from mmpose_sp.codecs import decode_scores
 from mmpose_sp.models.losses import StructuredPredictionLoss
 
-from .loss import EUCLIDEAN, OURS
+from .loss import EUCLIDEAN, OURS, training_step
 from .measure import Context, interleave
 from .problems import score_problem
 from .report import Goal, Section
@@ -23,12 +21,8 @@ def run(context: Context) -> Section:
             problem = score_problem(context.device, case['B'], case['K'], case['map'])
             modules = {OURS: StructuredPredictionLoss(num_samples=case['S']),
                        EUCLIDEAN: StructuredPredictionLoss(norm='l2', num_samples=case['S'])}
-
-            def step(module: torch.nn.Module, problem=problem) -> None:
-                problem.scores.grad = None
-                module(*problem).backward()
-
-            functions = {name: lambda m=module, step=step: step(m) for name, module in modules.items()}
+            functions = {name: training_step(problem, lambda m=module, problem=problem: m(*problem))
+                         for name, module in modules.items()}
             functions['decode'] = lambda problem=problem: decode_scores(problem.scores.detach())
             # the Euclidean margin of 100 samples takes a second
             times = interleave(context, functions, max(3, context.repeats // 2))

@@ -1,0 +1,141 @@
+"""The benchmark: how it measures, what it measures against, and that the command runs."""
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+TOOLS = Path(__file__).resolve().parents[2] / 'tools' / 'analysis_tools'
+sys.path.insert(0, str(TOOLS))
+
+import benchmark_speed  # noqa: E402
+from benchmarks import SECTIONS, decode, loss, measure, report  # noqa: E402
+from benchmarks.problems import gaussian_maps, score_problem  # noqa: E402
+
+CPU = measure.Context(torch.device('cpu'), 1, True, Path())
+
+
+class FakeClock:
+    """Time that passes only where a function says so."""
+
+    def __init__(self, monkeypatch):
+        self.now, self.calls = 0.0, []
+        monkeypatch.setattr(measure.Context, 'clock', lambda context: self.now)
+
+    def function(self, name, *seconds):
+        def call():
+            self.calls.append(name)
+            self.now += seconds[min(self.calls.count(name), len(seconds)) - 1]
+        return call
+
+
+def test_functions_take_turns_and_ratios_are_per_round(monkeypatch):
+    clock = FakeClock(monkeypatch)
+    # the machine gets slower from round to round; a takes half the time of b in each
+    functions = {'a': clock.function('a', 1, 1, 1, 2, 4), 'b': clock.function('b', 2, 2, 2, 4, 8)}
+    times = measure.interleave(CPU, functions, 3)
+    assert clock.calls == ['a', 'a', 'b', 'b'] + ['a', 'b'] * 3
+    assert times['a'].rounds == [1, 2, 4]
+    assert times['a'].seconds == 2
+    assert times['b'].over(times['a']) == 2
+
+
+def test_short_functions_are_called_repeatedly(monkeypatch):
+    clock = FakeClock(monkeypatch)
+    times = measure.interleave(CPU, {'short': clock.function('short', 0.002)}, 5, least=0.01)
+    assert times['short'].rounds == pytest.approx([0.002] * 5)
+    assert len(clock.calls) == 2 + 5 * 5
+
+
+def test_peak_memory_counts_what_exists_at_once():
+    def function():
+        first = torch.empty(1000, 1000)  # 4 MB
+        del first
+        second, third = torch.empty(500, 1000), torch.empty(1500, 1000)  # 2 + 6 MB
+        return second.shape, third.shape
+    assert measure.peak_memory(CPU, function) == pytest.approx(8e6, rel=1e-3)
+
+
+@pytest.mark.parametrize(('goal', 'met'), [
+    (report.Goal('', 10.0, 10.0, at_least=True), True), (report.Goal('', 9.9, 10.0, at_least=True), False),
+    (report.Goal('', 1.05, 1.05), True), (report.Goal('', 1.06, 1.05), False), (report.Goal('', None, 1.0), None)])
+def test_goals(goal, met):
+    assert goal.met is met
+    assert ('**missed**' in str(goal)) is (met is False)
+
+
+def test_table():
+    rows = [{'name': 'a', 'ms': 12.345}, {'name': 'bcdef', 'ms': 0.00001234, 'K': 98}]
+    assert report.table(rows).splitlines() == [
+        '| name  |      ms |    K |',
+        '|-------|--------:|-----:|',
+        '| a     |    12.3 |      |',
+        '| bcdef | 1.2e-05 |   98 |']
+
+
+@pytest.mark.parametrize(('value', 'text'), [(1234.5, '1234'), (0.0, '0'), (0.5, '0.5'), (7, '7'), (None, '')])
+def test_cells(value, text):
+    assert report.cell(value) == text
+
+
+@pytest.mark.parametrize('norm', ['l1', 'l2'])
+def test_naive_baseline_is_eq_13(norm):
+    """One landmark, one sample, pixel by pixel."""
+    scores = torch.randn(1, 1, 6, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    terms = []
+    for y in range(6):
+        for x in range(6):
+            dx, dy = abs(x - 2) / 3, abs(y - 4) / 3  # in [-1, 1] coordinates
+            length = dx + dy if norm == 'l1' else (dx**2 + dy**2)**0.5
+            terms.append(scores[0, 0, y, x] + (length - 0.005 if length else 0))
+    expected = torch.stack(terms).logsumexp(0) - scores[0, 0, 4, 2]
+    result = loss.naive_loss(scores, torch.tensor([[[[2., 4.]]]], dtype=torch.float64), norm)
+    torch.testing.assert_close(result[0, 0], expected)
+
+
+def test_ours_agrees_with_the_naive_baseline():
+    for norm in loss.NORMS.values():
+        assert max(loss.disagreement(CPU, norm)) < loss.TOLERANCE
+
+
+def test_all_objectives_train():
+    problem = score_problem(CPU.device, batch=1, count=3, size=32)
+    for objective in loss.objectives(problem, 2).values():
+        gradient, = torch.autograd.grad(objective(), problem.scores)
+        assert gradient.abs().sum() > 0
+
+
+def test_memory_of_a_step_includes_the_gradient():
+    problem = score_problem(CPU.device, batch=1, count=64, size=64)
+    step = loss.training_step(problem, lambda: problem.scores.square().sum())
+    step()
+    # the squares are gone before the gradient is made, which takes a product of two maps
+    assert measure.peak_memory(CPU, step) >= problem.scores.numel() * 4
+
+
+def test_decoders_are_compared_in_the_same_pixels():
+    points = torch.full((2, 98, 2), 20.0) + torch.arange(98)[:, None] % 7  # whole px: every decoder is right
+    for name, function in decode.decoders(gaussian_maps(points, decode.SIZE, decode.SIGMA)).items():
+        assert abs(function() - points.numpy()).max() < 1e-3, name
+
+
+def test_command_writes_numbers_and_report(tmp_path, capsys):
+    out = tmp_path / 'new' / 'speed.json'
+    benchmark_speed.main(['--quick', '--sections', 'decode', '--device', 'cpu', '--out', str(out)])
+    results = json.loads(out.read_text())
+    assert list(results['sections']) == ['decode']
+    assert {row['decoder'] for row in results['sections']['decode']['rows']} == {decode.OURS, decode.PLAIN, decode.DARK}
+    assert results['commit']
+    assert '--sections decode' in results['command']
+    text = out.with_suffix('.md').read_text()
+    assert text.strip() == capsys.readouterr().out.strip()
+    assert '## Decode' in text
+
+
+@pytest.mark.parametrize(('arguments', 'word'), [
+    (['--sections', 'speed'], list(SECTIONS)[0]), (['--out', 'a.txt'], '.json'), (['--threads', '0'], '--threads')])
+def test_bad_arguments(arguments, word, capsys):
+    with pytest.raises(SystemExit) as error:
+        benchmark_speed.main(arguments)
+    assert word in f'{error.value.code} {capsys.readouterr().err}'
