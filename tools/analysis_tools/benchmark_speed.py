@@ -17,6 +17,11 @@ import warnings
 from pathlib import Path
 
 
+METHOD = """Times are medians over rounds in which ours and the baselines take turns, ratios the medians of the rounds'
+own ratios. On one CPU thread, time is the time that the process computes. "load" is that of the machine when the run
+began, this run not included."""
+
+
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--sections', nargs='+', metavar='NAME', help='some of: loss codec pipeline decode step '
@@ -58,7 +63,9 @@ def main(argv=None) -> None:
         context = Context(torch.device(device), args.threads, args.quick, Path(folder))
         results.update(machine(context))
         head = '\n'.join(f'- {name}: {results[name]}' for name in (*machine(context), 'date', 'load'))
-        texts.append(f'# Speed\n\n`{command}`\n\n{head}')
+        variables = ' '.join(f'{k}={v}' for k, v in sorted(os.environ.items()) if k.startswith('MALLOC_'))
+        results['command'] = command = f'{variables} {command}'.strip()
+        texts.append(f'# Speed\n\n`{command}`\n\n{head}\n\n{METHOD}')
         print(texts[0], flush=True)
         for name in SECTIONS:
             if args.sections and name not in args.sections:
