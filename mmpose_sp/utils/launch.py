@@ -1,5 +1,7 @@
 """Running mmpose's own command-line tools with mmpose_sp registered, on machines with and without GPUs."""
 import argparse
+import logging
+import os
 import runpy
 import sys
 from pathlib import Path
@@ -56,5 +58,13 @@ def run_mmpose_tool(name: str) -> None:
     try:
         runpy.run_path(tool, run_name='__main__')
     finally:
+        on_cpu = dist.is_available() and dist.is_initialized() and dist.get_backend() == 'gloo'
         if dist.is_available() and dist.is_initialized():
             dist.destroy_process_group()
+    if on_cpu:
+        # All is written. Threads of gloo that still run while the interpreter is torn down abort the process now and
+        # then ("terminate called without an active exception"), and the launcher would report a failure.
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
