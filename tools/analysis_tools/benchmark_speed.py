@@ -16,7 +16,6 @@ import time
 import warnings
 from pathlib import Path
 
-
 METHOD = """Times are medians over rounds in which ours and the baselines take turns, ratios the medians of the rounds'
 own ratios. On one CPU thread, time is the time that the process computes. "load" is that of the machine when the run
 began, this run not included."""
