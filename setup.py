@@ -31,5 +31,6 @@ setup(
     extras_require={
         'onnx': ['onnx', 'onnxruntime', 'onnxscript'],
         'photo': ['scikit-image'],
+        'web': ['gradio'],
     },
 )
