@@ -18,9 +18,9 @@ import numpy as np
 
 from mmpose_sp import visualization as vis
 from mmpose_sp.apis import FaceLandmarker, FaceResult
+from mmpose_sp.apis.arguments import add_model_arguments, complete_model_arguments
 from mmpose_sp.apis.drawing import LAYERS
 from mmpose_sp.apis.images import read_image
-from mmpose_sp.apis.model_loading import packaged_model
 from mmpose_sp.apis.views import display_size, draw_view, moved
 from mmpose_sp.datasets.synthetic import render_face
 
@@ -112,14 +112,12 @@ class LocalOnly:
 
 def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', nargs='?', help='config of the model (default: the one that comes with mmpose_sp)')
-    parser.add_argument('checkpoint', nargs='?', help='its weights')
+    add_model_arguments(parser)
     parser.add_argument('--host', default='127.0.0.1', help='address to serve at (default: %(default)s)')
     parser.add_argument('--port', type=int, default=7860, help='(default: %(default)s)')
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda:0, ...')
     args = parser.parse_args(argv)
-    if args.config and not args.checkpoint:
-        parser.error(f'{args.config}: a config needs its checkpoint')
+    complete_model_arguments(parser, args)
     return args
 
 
@@ -136,8 +134,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         os.environ['GRADIO_TEMP_DIR'] = folder  # uploads and results
         try:
-            files = (args.config, args.checkpoint) if args.config else packaged_model()
-            page = build_page(FaceLandmarker(*files, device=args.device), write_examples(Path(folder)))
+            page = build_page(FaceLandmarker(args.config, args.checkpoint, args.device), write_examples(Path(folder)))
             page.launch(server_name=args.host, server_port=args.port, share=False, max_file_size='100mb',
                         app_kwargs=dict(middleware=[Middleware(LocalOnly)]))
         except (OSError, ValueError, TypeError) as error:

@@ -17,8 +17,8 @@ from typing import Any, Dict, List, Optional
 from mmengine.config import DictAction
 
 from mmpose_sp.apis import FaceLandmarker, ImageResult, draw_result
+from mmpose_sp.apis.arguments import add_model_arguments, complete_model_arguments
 from mmpose_sp.apis.drawing import LAYERS
-from mmpose_sp.apis.model_loading import packaged_model
 from mmpose_sp.apis.sources import Source, open_source
 from mmpose_sp.apis.video import VideoWriter
 from mmpose_sp.utils.atomic import atomic_path
@@ -28,8 +28,7 @@ from mmpose_sp.visualization.sheets import write_image
 def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('input', help='picture, folder, "glob pattern", or video')
-    parser.add_argument('config', nargs='?', help='config of the model (default: the one that comes with mmpose_sp)')
-    parser.add_argument('checkpoint', nargs='?', help='its weights')
+    add_model_arguments(parser)
     boxes = parser.add_mutually_exclusive_group()
     boxes.add_argument('--bboxes', nargs='+', metavar='X1,Y1,X2,Y2',
                        help='face boxes of the picture or of every frame, px: tight around the landmarks')
@@ -50,8 +49,7 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     parser.add_argument('--batch-size', type=int, default=32, help='faces at once (default: 32)')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='changes of the config, as key=value')
     args = parser.parse_args(argv)
-    if args.config and not args.checkpoint:
-        parser.error(f'{args.config}: a config needs its checkpoint')
+    complete_model_arguments(parser, args)
     if args.detector_weights and args.detector == 'haar':
         parser.error('--detector-weights needs --detector CONFIG')
     return args
@@ -158,8 +156,6 @@ def main(argv: Optional[List[str]] = None) -> int:
         source = open_source(args.input)
         if args.bboxes and source.kind == 'images':
             raise ValueError('--bboxes are those of one picture; give a folder its boxes by --bbox-file')
-        if args.config is None:
-            args.config, args.checkpoint = packaged_model()
         landmarker = FaceLandmarker(args.config, args.checkpoint, args.device, args.detector, args.detector_weights,
                                     args.batch_size, args.min_confidence, args.refine, args.cfg_options)
         if 'ellipses' in args.draw and not landmarker.has_posterior:

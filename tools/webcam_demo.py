@@ -1,6 +1,7 @@
 """Landmarks live from a camera, or from a video file.
 
-    python tools/webcam_demo.py CONFIG CHECKPOINT [--input 0]
+    python tools/webcam_demo.py                      # the model that comes with mmpose_sp, the first camera
+    python tools/webcam_demo.py CONFIG CHECKPOINT --input 1
 
 Keys in the window: q or Esc quits, 1 to 5 switch the layers (boxes, boundaries, ellipses, landmarks, confidence).
 """
@@ -14,6 +15,7 @@ import cv2
 import numpy as np
 
 from mmpose_sp.apis import FaceLandmarker, draw_result
+from mmpose_sp.apis.arguments import add_model_arguments, complete_model_arguments
 from mmpose_sp.apis.drawing import LAYERS
 from mmpose_sp.apis.sources import Source, open_source
 from mmpose_sp.apis.video import VideoWriter
@@ -23,8 +25,7 @@ WINDOW = 'mmpose_sp: q quits'
 
 def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config of the model')
-    parser.add_argument('checkpoint', help='its weights')
+    add_model_arguments(parser)
     parser.add_argument('--input', default='0', help='index of the camera, or a video file (default: 0)')
     parser.add_argument('--out', metavar='FILE', help='write the drawn video, .mp4 or .avi')
     parser.add_argument('--no-show', action='store_true', help='open no window')
@@ -41,6 +42,7 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
                         help='what is shown first (default: boundaries confidence)')
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda:0, ...')
     args = parser.parse_args(argv)
+    complete_model_arguments(parser, args)
     if args.no_show and not args.out:
         parser.error('--no-show without --out FILE would show nothing')
     return args

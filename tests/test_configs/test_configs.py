@@ -18,7 +18,8 @@ DECODING = {
     'STARLoss': ('expectation', ),
     'KeypointGaussianMSELoss': ('quadratic', ),
 }
-OWN = [path for path in CONFIGS if parts(path)[1] != 'msra']
+STOCK = ('msra', 'dsnt', 'simcc')  # heads of mmpose
+OWN = [path for path in CONFIGS if parts(path)[1] not in STOCK]
 
 
 def name(path):
@@ -47,7 +48,8 @@ def test_pipelines_and_codec_fit(path, tmp_path):
 def test_landmarks_are_those_of_the_benchmark(path):
     cfg, data = load(path), benchmark(path)
     assert metainfo_of(cfg)['dataset_name'] == data
-    counts = {cfg.model.backbone.get('num_landmarks'), cfg.model.head.get('out_channels')} - {None}
+    counts = {cfg.model.backbone.get('num_landmarks'), cfg.model.head.get('out_channels'),
+              cfg.model.head.get('num_joints')} - {None}
     assert counts == {LANDMARKS[data]}
     curves = {cfg.model.backbone.get('edges'), cfg.codec.get('boundaries')} - {None}
     assert curves <= {data} or curves == {f'{data}_star'}
@@ -125,19 +127,29 @@ def test_baseline_differs_from_ours_in_its_objective_alone(path):
     network, _, schedule, data = parts(path)
     ours = copy.deepcopy(load(next(p for p in CONFIGS if parts(p) == (network, 'sp', schedule, data))).to_dict())
     theirs = copy.deepcopy(load(path).to_dict())
+    own_layers = theirs['model'].pop('neck', None)  # and a neck in place of our hidden layer, tested below
     for cfg in (ours, theirs):
         cfg.pop('objective', None)
         cfg.pop('codec')
+        cfg.pop('encoder', None)
         cfg.pop('train_pipeline')
         step, = [s for s in cfg['train_dataloader']['dataset']['pipeline'] if s['type'] == 'GenerateTarget']
         step.pop('encoder')
-        for key in ('type', 'loss', 'decoder', 'log_heatmaps'):
+        for key in list(cfg['model']['head']) if own_layers else ('type', 'loss', 'decoder', 'log_heatmaps'):
             cfg['model']['head'].pop(key, None)
         for key in ('point_loss', 'edge_loss'):
             cfg['model']['head'].get(key, {}).pop('loss_weight', None)
         cfg['model']['backbone'].pop('score_norm', None)
         cfg['model'].pop('test_cfg')
     assert theirs == ours
+
+
+@pytest.mark.parametrize('path', [p for p in CONFIGS if 'neck' in load(p).model], ids=name)
+def test_a_neck_is_the_hidden_layer_of_our_head(path):
+    network, _, schedule, data = parts(path)
+    ours = MODELS.build(load(next(p for p in CONFIGS if parts(p) == (network, 'sp', schedule, data))).model)
+    hidden = [tuple(p.shape) for p in ours.head.conv_layers.parameters() if p.dim() == 4]
+    assert [tuple(p.shape) for p in MODELS.build(load(path).model).neck.parameters() if p.dim() == 4] == hidden
 
 
 def test_names_tell_batch_and_epochs():

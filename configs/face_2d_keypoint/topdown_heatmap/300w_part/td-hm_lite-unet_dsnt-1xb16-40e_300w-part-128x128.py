@@ -1,0 +1,12 @@
+# mmpose's DSNTHead under the same budget.
+_base_ = ['td-hm_lite-unet_sp-1xb16-40e_300w-part-128x128.py', '../../../_base_/objectives/dsnt.py']
+
+codec = dict(_base_.objective.codec, _delete_=True)
+model = dict(
+    neck=_base_.objective.neck, head=dict(_base_.objective.head, decoder=_base_.objective.codec), test_cfg=_base_.objective.test_cfg)
+
+train_pipeline = [
+    dict(step, encoder=_base_.objective.codec) if step.type == 'GenerateTarget' else step
+    for step in _base_.train_pipeline
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
