@@ -51,7 +51,7 @@ def test_one_channel_images_keep_their_shape(cls):
         assert out.shape in (img.shape, img.shape[:2])
 
 
-@pytest.mark.parametrize('cls, default', zip(ALL, (0.4, 0.3, 0.2, 0.2)))
+@pytest.mark.parametrize('cls, default', list(zip(ALL, (0.4, 0.3, 0.2, 0.2))))
 def test_default_probability(cls, default):
     transform = cls()
     assert transform.prob == default
