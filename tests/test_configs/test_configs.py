@@ -18,7 +18,7 @@ DECODING = {
     'STARLoss': ('expectation', ),
     'KeypointGaussianMSELoss': ('quadratic', ),
 }
-NECK_FOR_HIDDEN = ('dsnt', 'simcc')  # heads of mmpose that have no hidden layer: a neck is it
+NECK_FOR_HIDDEN = ('ipr', 'simcc')  # heads of mmpose that have no hidden layer: a neck is it
 STOCK = ('msra', *NECK_FOR_HIDDEN)
 OWN = [path for path in CONFIGS if parts(path)[1] not in STOCK]
 

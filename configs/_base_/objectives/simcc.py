@@ -1,4 +1,4 @@
-# mmpose's SimCCHead: classification along x and along y, in bins of half an input px. The neck as in dsnt.py.
+# mmpose's SimCCHead: classification along x and along y, in bins of half an input px. The neck as in ipr.py.
 objective = dict(
     codec=dict(type='SimCCLabel', input_size=(128, 128), sigma=4, simcc_split_ratio=2.0),
     neck=dict(type='ChannelMapper', in_channels=[40], out_channels=80, kernel_size=1, norm_cfg=dict(type='BN')),

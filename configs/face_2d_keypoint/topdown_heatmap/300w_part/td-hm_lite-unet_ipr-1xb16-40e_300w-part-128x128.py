@@ -1,5 +1,5 @@
-# mmpose's DSNTHead under the same budget.
-_base_ = ['td-hm_lite-unet_sp-1xb16-40e_300w-part-128x128.py', '../../../_base_/objectives/dsnt.py']
+# mmpose's IntegralRegressionHead under the same budget.
+_base_ = ['td-hm_lite-unet_sp-1xb16-40e_300w-part-128x128.py', '../../../_base_/objectives/ipr.py']
 
 codec = dict(_base_.objective.codec, _delete_=True)
 model = dict(
