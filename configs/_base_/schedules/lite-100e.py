@@ -19,7 +19,7 @@ param_scheduler = [
 ]
 auto_scale_lr = dict(base_batch_size=16)
 default_hooks = dict(
-    checkpoint=dict(interval=5, max_keep_ckpts=1, save_best='NME', rule='less'),
+    checkpoint=dict(interval=5, max_keep_ckpts=1),  # the last one; a config with held-out faces adds `save_best`
     logger=dict(interval=20))
 custom_hooks = [
     dict(type='SyncBuffersHook'),

@@ -27,3 +27,5 @@ val_pipeline = [*_base_.load, crop, dict(type='PackPoseInputs')]
 train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=val_pipeline))
+# The faces that choose the best epoch are held out of the training ones.
+default_hooks = dict(checkpoint=dict(save_best='NME', rule='less'))

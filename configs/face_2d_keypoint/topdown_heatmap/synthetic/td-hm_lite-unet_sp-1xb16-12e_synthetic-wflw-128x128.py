@@ -9,6 +9,7 @@ train_dataloader = dict(
 val_dataloader = dict(
     dataset=dict(data_root=data_root, ann_file='annotations/face_landmarks_wflw_val.json'))
 test_dataloader = dict(dataset=dict(data_root=data_root))
+default_hooks = dict(checkpoint=dict(save_best='NME', rule='less'))
 
 max_epochs = 12
 train_cfg = dict(max_epochs=max_epochs, val_interval=2)
