@@ -1,6 +1,7 @@
 """tools/analysis_tools/calibration.py on a tiny model with random weights."""
 import importlib.util
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -48,7 +49,9 @@ def test_annotations_come_in_heatmap_px(config_file, model):
 
 def test_the_command_writes_a_calibration_that_loads(config_file, model, tmp_path, capsys):
     torch.save({'state_dict': model.state_dict(), 'meta': {}}, tmp_path / 'tiny.pth')
-    tool.main([str(config_file), str(tmp_path / 'tiny.pth'), '--out-dir', str(tmp_path / 'out'), '--device', 'cpu'])
+    copied = shutil.copy(config_file.parent / 'faces.json', tmp_path / 'val.json')
+    tool.main([str(config_file), str(tmp_path / 'tiny.pth'), '--out-dir', str(tmp_path / 'out'), '--device', 'cpu',
+               '--cfg-options', f'val_dataloader.dataset.ann_file={copied}'])
     report = json.loads((tmp_path / 'out' / 'calibration.json').read_text())
     Calibration.from_meta(report)
     covered = list(report['after']['coverage'].values())
@@ -58,8 +61,20 @@ def test_the_command_writes_a_calibration_that_loads(config_file, model, tmp_pat
     assert 'temperature' in capsys.readouterr().out
 
 
+@pytest.mark.parametrize('name', ['faces.json', './faces.json', '{folder}/faces.json'])
+def test_a_fit_on_the_test_faces_is_not_called_validation(config_file, tmp_path, capsys, name):
+    option = f'val_dataloader.dataset.ann_file={name.format(folder=config_file.parent)}'
+    with pytest.raises(SystemExit):
+        tool.main([str(config_file), 'no.pth', '--out-dir', str(tmp_path), '--device', 'cpu', '--cfg-options', option])
+    message = capsys.readouterr().err
+    assert '--val-fraction' in message and '--cfg-options val_dataloader.dataset.ann_file=' in message
+    with pytest.raises(SystemExit):
+        tool.main([str(config_file), 'no.pth', '--fit', 'test', '--out-dir', str(tmp_path), '--device', 'cpu'])
+    assert 'no.pth' in capsys.readouterr().err  # said openly, it may be
+
+
 def test_the_command_names_a_missing_checkpoint(capsys):
     msra = ROOT / 'configs/face_2d_keypoint/topdown_heatmap/wflw/td-hm_hrnetv2-w18_msra-8xb64-60e_wflw-256x256.py'
     with pytest.raises(SystemExit):
-        tool.main([str(msra), 'missing.pth', '--device', 'cpu'])
+        tool.main([str(msra), 'missing.pth', '--fit', 'test', '--device', 'cpu'])
     assert 'missing.pth' in capsys.readouterr().err

@@ -3,11 +3,13 @@
     python tools/analysis_tools/calibration.py CONFIG CHECKPOINT --out-dir work_dirs/calibration
 
 Writes calibration.json (the calibration, and all numbers before and after it) and calibration.png. Faces, crops and
-flip test are those of the config's val_dataloader and test_dataloader. tools/misc/package_model.py --calibration stores
-the result with the weights.
+flip test are those of the config's val_dataloader and test_dataloader. Their faces must differ: where a config
+validates on the test file, hold training faces out with the converter's --val-fraction and give their file by ``--cfg-options
+val_dataloader.dataset.ann_file=...``. tools/misc/package_model.py --calibration stores the result with the weights.
 """
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import Dict, NamedTuple
 
@@ -114,6 +116,22 @@ def draw(data: Collected, calibration: Calibration, path: str) -> None:
         figure.savefig(temporary, dpi=110)
 
 
+def check_split(config: Config) -> None:
+    """Refuse to call faces validation faces that are test faces.
+
+    Raises:
+        ValueError: Both loaders read the same annotation file; names it and the fix.
+    """
+    val, test = (os.path.abspath(os.path.join(loader.dataset.get('data_root') or '', loader.dataset.ann_file))
+                 for loader in (config.val_dataloader, config.test_dataloader))
+    if val == test:
+        raise ValueError(
+            f'the config validates on its test faces ({test}), so the calibration would be measured on what it was '
+            'fitted on. Hold training faces out with --val-fraction of the converter (the model must be trained without '
+            'them) and give their file: --cfg-options val_dataloader.dataset.ann_file=... (--fit test fits on the test '
+            'faces and says so in the report)')
+
+
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config')
@@ -131,6 +149,8 @@ def main(argv=None) -> None:
     args = parse_args(argv)
     try:
         config = load_config(args.config, args.cfg_options)
+        if args.fit == 'val':
+            check_split(config)
         config.model.test_cfg = dict(config.model.get('test_cfg') or {}, output_heatmaps=True)
         model = load_model(config, args.checkpoint, choose_device(args.device))
         if not isinstance(model.head.decoder, ImageAwareLabelSmoothing):
