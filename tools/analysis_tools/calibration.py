@@ -4,8 +4,9 @@
 
 Writes calibration.json (the calibration, and all numbers before and after it) and calibration.png. Faces, crops and
 flip test are those of the config's val_dataloader and test_dataloader. Their faces must differ: where a config
-validates on the test file, hold training faces out with the converter's --val-fraction and give their file by ``--cfg-options
-val_dataloader.dataset.ann_file=...``. tools/misc/package_model.py --calibration stores the result with the weights.
+validates on the test file, hold training faces out with the converter's --val-fraction and give their file by
+``--cfg-options val_dataloader.dataset.ann_file=...``. tools/misc/package_model.py --calibration stores the result with
+the weights.
 """
 import argparse
 import json
@@ -127,9 +128,9 @@ def check_split(config: Config) -> None:
     if val == test:
         raise ValueError(
             f'the config validates on its test faces ({test}), so the calibration would be measured on what it was '
-            'fitted on. Hold training faces out with --val-fraction of the converter (the model must be trained without '
-            'them) and give their file: --cfg-options val_dataloader.dataset.ann_file=... (--fit test fits on the test '
-            'faces and says so in the report)')
+            'fitted on. Hold training faces out with --val-fraction of the converter (a model trained without them is '
+            'needed) and give their file: --cfg-options val_dataloader.dataset.ann_file=... (--fit test fits on the '
+            'test faces and says so in the report)')
 
 
 def parse_args(argv=None) -> argparse.Namespace:
