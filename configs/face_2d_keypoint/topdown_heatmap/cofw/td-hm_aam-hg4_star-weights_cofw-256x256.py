@@ -1,4 +1,4 @@
-# The published weights of STAR, converted; for testing and fine-tuning. Their curves leave the left eye open.
+# The published weights of STAR, converted; for testing: the codec encodes no labels on their grid. Their curves leave the left eye open.
 _base_ = ['td-hm_aam-hg4_star-4xb32-200e_cofw-256x256.py', '../../../_base_/objectives/star-weights.py']
 
 codec = dict(_base_.original.codec, boundaries='cofw_star')

@@ -1,4 +1,4 @@
-# The published weights of STAR, converted; for testing and fine-tuning.
+# The published weights of STAR, converted; for testing: the codec encodes no labels on their grid.
 _base_ = ['td-hm_aam-hg4_star-4xb32-200e_wflw-256x256.py', '../../../_base_/objectives/star-weights.py']
 
 codec = _base_.original.codec
