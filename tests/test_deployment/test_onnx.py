@@ -104,3 +104,14 @@ def test_the_command_names_what_is_wrong(export_onnx, capsys):
     with pytest.raises(SystemExit):
         export_onnx.main(['missing.py', 'missing.pth', 'out.onnx'])
     assert 'missing.py' in capsys.readouterr().err
+
+
+def test_a_crop_that_the_metadata_cannot_state_is_refused(export_onnx, tmp_path, capsys):
+    config, weights = packaged_model()
+    changed = load_config(config)
+    changed.test_dataloader.dataset.pipeline[1] = dict(type='GetShortSideCenterScale', input_size=(128, 128))
+    changed.dump(tmp_path / 'short_side.py')
+    with pytest.raises(SystemExit):
+        export_onnx.main([str(tmp_path / 'short_side.py'), str(weights), str(tmp_path / 'out.onnx')])
+    assert 'no GetBBoxCenterScale' in capsys.readouterr().err
+    assert not (tmp_path / 'out.onnx').exists()

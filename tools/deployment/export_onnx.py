@@ -85,12 +85,20 @@ class CropLandmarker(nn.Module):
 
 
 def metadata(config: Config, model: nn.Module, flip_test: bool) -> Dict[str, Any]:
-    """What a program needs to know to cut the faces out and to name the landmarks."""
+    """What a program needs to know to cut the faces out and to name the landmarks.
+
+    Raises:
+        ValueError: The test pipeline cuts faces out otherwise than by mmpose's ``GetBBoxCenterScale``, whose padding
+            would not say how.
+    """
     steps = [step for step in config.test_dataloader.dataset.pipeline if step['type'] == 'GetBBoxCenterScale']
+    if not steps:
+        raise ValueError('the test pipeline of this config has no GetBBoxCenterScale: how it cuts faces out cannot be '
+                         'told to the programs that use the file')
     names = model.dataset_meta.get('keypoint_id2name') or {}
     return dict(
         input_size=list(model.head.decoder.input_size),
-        box_padding=steps[0].get('padding', 1.25) if steps else 1.,
+        box_padding=steps[0].get('padding', 1.25),
         dataset=model.dataset_meta['dataset_name'],
         flip_test=flip_test,
         landmark_names=[names.get(index, str(index)) for index in range(model.dataset_meta['num_keypoints'])])
@@ -139,9 +147,10 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         config = load_config(args.config, args.cfg_options)
         model = load_model(config, args.checkpoint, 'cpu')
         landmarker = CropLandmarker(model, args.flip_test)
+        notes = metadata(config, model, args.flip_test)
     except (OSError, ValueError, TypeError) as error:
         args.parser.error(str(error))
-    export(landmarker, args.out, metadata(config, model, args.flip_test))
+    export(landmarker, args.out, notes)
     print(f'written: {args.out}, {Path(args.out).stat().st_size / 1e6:.2f} MB')
 
 
