@@ -8,7 +8,7 @@ from typing import Sequence, Tuple
 import torch
 from torch import Tensor
 
-SUBPIXEL = ('quadratic', 'local_expectation', 'expectation', 'centroid', 'none')
+SUBPIXEL = ('quadratic', 'local_expectation', 'expectation', 'none')
 
 # Share of the score range that is added before the logarithm of the quadratic step. It keeps log() finite at the
 # minimum of the map, and is small enough to leave a Gaussian peak of sigma >= 0.7 px where it is (see the tests).
@@ -34,11 +34,11 @@ def decode_scores(scores: Tensor, subpixel: str = 'quadratic', eps: float = 1.) 
         scores (Tensor): Score maps F in shape (B, K, h, w), h and w at least 3, of any floating dtype and any sign.
         subpixel (str): ``'quadratic'``: a Newton step on the logarithm of the scores above their minimum, from the
             3x3 values around the arg max; exact for quadratic scores and for Gaussian-shaped heatmaps, whatever their
-            scale and offset. ``'expectation'``: the mean of the posterior over the whole map (soft-argmax, Eq. 3).
-            ``'local_expectation'``: the same over the 9x9 window around the arg max alone, so that a second peak does
+            scale and offset. ``'expectation'``: the mean of the posterior over the whole map (soft-argmax, Eq. 3). The
+            logarithm of a heatmap as scores gives the heatmap's centre of mass, as STAR and ADNet read theirs.
+            ``'local_expectation'``: that mean over the 9x9 window around the arg max alone, so that a second peak does
             not pull: exact at the minimum of Eq. 11 without margin, where the posterior holds the label in its four
             nearest pixels by bilinear weights.
-            ``'centroid'``: the centre of mass of the positive scores, as STAR and ADNet read their maps.
             ``'none'``: the arg max itself. Defaults to ``'quadratic'``.
         eps (float): Temperature of the posterior softmax(F / eps), as in Eq. 11. Defaults to 1.
 
@@ -65,7 +65,7 @@ def decode_scores(scores: Tensor, subpixel: str = 'quadratic', eps: float = 1.) 
     window, centre = _window(flat, peak, size, radius=1)
     confidence = ((window - top) / eps).exp().sum(dim=-1, keepdim=True) * peak_mass
 
-    if subpixel in ('expectation', 'centroid'):
+    if subpixel == 'expectation':
         coords = mean
     elif subpixel == 'quadratic':
         coords = _quadratic_peak(_log_above_minimum(window, bottom, top).view(-1, 3, 3), centre, peak)
@@ -137,7 +137,7 @@ def _survey(maps: Tensor, posterior: Tensor, eps: float, subpixel: str) -> Tuple
 
     Returns:
         tuple: arg max (M, 2), maximum (M, 1), minimum (M, 1) and posterior of the arg max (M, 1); mean (M, 2) of the
-        posterior or of the positive scores. The last and the minimum are only there where ``subpixel`` needs them.
+        posterior. The last and the minimum are only there where ``subpixel`` needs them.
     """
     w, flat, nothing = maps.shape[-1], maps.flatten(1), maps.new_empty(0)
     torch.softmax(flat if eps == 1 else flat / eps, -1, out=posterior)
@@ -146,13 +146,7 @@ def _survey(maps: Tensor, posterior: Tensor, eps: float, subpixel: str) -> Tuple
     top, x = flat.gather(1, y * w + torch.arange(w, device=maps.device)).max(dim=-1, keepdim=True)
     peak = torch.cat([x, y], dim=-1)
     bottom = flat.amin(dim=-1, keepdim=True) if subpixel == 'quadratic' else nothing
-    if subpixel == 'expectation':
-        mean = _mean(posterior.view_as(maps))
-    elif subpixel == 'centroid':
-        positive = maps.clamp(min=0)
-        mean = _mean(positive / positive.sum(dim=(-2, -1), keepdim=True).clamp(min=1e-6))
-    else:
-        mean = nothing
+    mean = _mean(posterior.view_as(maps)) if subpixel == 'expectation' else nothing
     return peak, top, bottom, posterior.gather(1, y * w + x), mean
 
 

@@ -187,12 +187,6 @@ def test_covariance_of_a_narrow_peak_far_from_the_origin_is_accurate_in_float32(
     torch.testing.assert_close(score_covariance(scores)[0, 0], torch.tensor([[4., 0.], [0., 1.]]), atol=1e-3, rtol=0)
 
 
-def test_centroid_ignores_negative_scores():
-    scores = torch.full((1, 1, 8, 8), -1.)
-    scores[0, 0, 2, 1], scores[0, 0, 2, 5] = 1., 3.
-    torch.testing.assert_close(decode_scores(scores, 'centroid')[0], torch.tensor([[[4., 2.]]]))
-
-
 def test_batch_equals_single_maps():
     scores = torch.randn(4, 50, 64, 64, generator=torch.Generator().manual_seed(0))  # several slices on a CPU
     for subpixel in SUBPIXEL:

@@ -23,7 +23,7 @@ LANDMARK_LOSSES = [
     {'type': 'StructuredPredictionLoss', 'eps': 0.},
     {'type': 'SoftArgmaxLoss'},
     {'type': 'SoftArgmaxLoss', 'kind': 'smooth_l1'},
-    {'type': 'SoftArgmaxLoss', 'kind': 'l1', 'normalization': 'instance_norm_relu'},
+    {'type': 'SoftArgmaxLoss', 'kind': 'l1'},
     {'type': 'STARLoss'},
     {'type': 'STARLoss', 'normalization': 'instance_norm_relu'},
     {'type': 'KeypointGaussianMSELoss'},

@@ -20,7 +20,7 @@ class Face(NamedTuple):
     subsets: List[str]
 
 
-def read_pts(path: str, one_based: bool = True) -> np.ndarray:
+def read_pts(path: str) -> np.ndarray:
     """Landmarks (K, 2) of an iBUG ``.pts`` file as pixel indices; iBUG counts pixels from 1.
 
     Raises:
@@ -34,7 +34,7 @@ def read_pts(path: str, one_based: bool = True) -> np.ndarray:
         raise ValueError(f'{path}: a coordinate is not a number ({error})') from error
     if points.ndim != 2 or points.shape[1] != 2:
         raise ValueError(f'{path}: no "x y" lines between {{ and }}; is it a .pts file?')
-    return points - float(one_based)
+    return points - 1
 
 
 def read_annotations(path: str, image_root: Optional[str] = None) -> List[Face]:

@@ -4,7 +4,7 @@ from mmpose.registry import MODELS
 from torch import Tensor
 
 from ..geometry import NORMS, REGRESSIONS, check_choice, compute_dtype, distance, normalize_points
-from ..heatmap_moments import NORMALIZATIONS, expected_position, heatmap_distribution
+from ..heatmap_moments import expected_position, heatmap_distribution
 from .landmark_loss import LandmarkLoss
 
 
@@ -16,23 +16,20 @@ class SoftArgmaxLoss(LandmarkLoss):
         kind: ``'l2'`` (squared, Eq. 4), ``'smooth_l1'`` or ``'l1'``.
         norm: ``'l2'`` or ``'l1'``, for the last two.
         s: threshold of smooth l1.
-        normalization: ``'softmax'`` or ``'instance_norm_relu'``.
         num_samples, loss_weight, seed: see :class:`LandmarkLoss`.
     """
 
-    def __init__(self, kind: str = 'l2', norm: str = 'l2', s: float = 0.01, normalization: str = 'softmax',
-                 num_samples: int = 10, loss_weight: float = 1.0, seed: Optional[int] = None):
+    def __init__(self, kind: str = 'l2', norm: str = 'l2', s: float = 0.01, num_samples: int = 10,
+                 loss_weight: float = 1.0, seed: Optional[int] = None):
         super().__init__(num_samples, loss_weight, seed)
         check_choice('kind', kind, REGRESSIONS)
         check_choice('norm', norm, NORMS)
-        check_choice('normalization', normalization, NORMALIZATIONS)
-        self.kind, self.norm, self.s, self.normalization = kind, norm, s, normalization
+        self.kind, self.norm, self.s = kind, norm, s
 
     def landmark_loss(self, scores: Tensor, labels: Tensor) -> Tensor:
-        heatmaps = heatmap_distribution(scores.to(compute_dtype(scores)), self.normalization)
+        heatmaps = heatmap_distribution(scores.to(compute_dtype(scores)))
         error = expected_position(heatmaps).unsqueeze(2) - normalize_points(labels, scores.shape[-2:])
         return distance(error[..., 0], error[..., 1], self.kind, self.norm, self.s).mean(-1)
 
     def extra_repr(self) -> str:
-        return (f'kind={self.kind}, norm={self.norm}, s={self.s}, normalization={self.normalization}, '
-                f'{super().extra_repr()}')
+        return f'kind={self.kind}, norm={self.norm}, s={self.s}, {super().extra_repr()}'
