@@ -70,8 +70,7 @@ def test_any_backbone_trains_and_predicts(name):
     losses['loss_kpt'].backward()
     gradients = [p.grad for p in model.head.parameters()]
     assert all(g is not None and g.isfinite().all() for g in gradients)
-    assert model.backbone.state_dict().keys() and any(
-        p.grad is not None and p.grad.abs().sum() > 0 for p in model.backbone.parameters())
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.backbone.parameters())
 
     results = model.eval().predict(images(2), data_samples(2))
     for result in results:

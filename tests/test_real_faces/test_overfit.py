@@ -26,21 +26,17 @@ def test_learns_real_faces_by_heart(name, tmp_path):
             data_root='', ann_file=str(annotations), data_prefix=dict(img=str(images)))
     cfg.merge_from_dict({
         'work_dir': str(tmp_path),
-        'train_cfg.max_epochs': 200,
-        'train_cfg.val_interval': 200,
-        'train_dataloader.drop_last': False,
-        'train_dataloader.sampler': dict(type='InfiniteSampler', shuffle=True),
+        'train_dataloader.sampler.type': 'InfiniteSampler',
         'model.test_cfg.flip_test': False,
-        'default_hooks.checkpoint': dict(type='CheckpointHook', interval=-1),
+        'default_hooks.checkpoint.interval': -1,
         'randomness': dict(seed=0),
         'log_level': 'ERROR',
         'test_dataloader': None, 'test_evaluator': None, 'test_cfg': None,
-    }, allow_list_keys=True)
+    })
     cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=250, val_interval=250)
     cfg.param_scheduler = [dict(type='CosineAnnealingLR', T_max=250, eta_min=2e-5, by_epoch=False)]
     cfg.custom_hooks = []
     cfg.log_processor.by_epoch = False
     runner = Runner.from_cfg(cfg)
     runner.train()
-    assert runner.val_loop.evaluator.metrics[0].results == []
     assert runner.message_hub.get_scalar('val/NME').current() < 1.0
