@@ -4,6 +4,7 @@ import logging
 import os
 import runpy
 import sys
+import traceback
 from pathlib import Path
 from typing import List
 
@@ -52,19 +53,33 @@ def _launcher(argv: List[str]) -> str:
 
 
 def run_mmpose_tool(name: str) -> None:
-    """Run mmpose's tool ``name`` with this process's arguments."""
+    """Run mmpose's tool ``name`` with this process's arguments.
+
+    Where it fails in one of several processes, that one prints its traceback and ends at once, with status 1.
+    """
     tool = mmpose_tool(name)
     prepare_cpu_processes(sys.argv)
     try:
         runpy.run_path(tool, run_name='__main__')
-    finally:
-        on_cpu = dist.is_available() and dist.is_initialized() and dist.get_backend() == 'gloo'
-        if dist.is_available() and dist.is_initialized():
-            dist.destroy_process_group()
-    if on_cpu:
-        # All is written. Threads of gloo that still run while the interpreter is torn down abort the process now and
-        # then ("terminate called without an active exception"), and the launcher would report a failure.
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+    except (Exception, KeyboardInterrupt):
+        if not (dist.is_available() and dist.is_initialized()):
+            raise
+        # The other processes may wait for this one in a collective. Taking the group down here would wait for them in
+        # turn (with NCCL), and nobody would read the reason; ended at once, the launcher stops the others.
+        traceback.print_exc()
+        _end(1)
+    if dist.is_available() and dist.is_initialized():
+        on_cpu = dist.get_backend() == 'gloo'
+        dist.destroy_process_group()
+        if on_cpu:
+            # All is written. Threads of gloo that still run while the interpreter is torn down abort the process now
+            # and then ("terminate called without an active exception"), and the launcher would report a failure.
+            _end(0)
+
+
+def _end(status: int) -> None:
+    """End the process now, without tearing anything down; what was printed or logged is kept."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -1,5 +1,7 @@
 """Two processes with half the batch each against one process with the whole batch, on the CPU (gloo)."""
 import re
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -125,6 +127,30 @@ def test_dist_train_and_dist_test_run_without_gpus(tmp_path):
     assert 'Distributed training: True' in log
     log = run_tool(ROOT / 'tools/dist_test.sh', config, tmp_path / 'work/epoch_1.pth', 2)
     assert re.search(r'Epoch\(test\) \[1/1\].* NME: ', log)
+
+
+def test_an_error_of_one_process_is_told_while_the_other_waits(tmp_path):
+    (tmp_path / 'config.py').write_text('')
+    (tmp_path / 'tool.py').write_text('''
+import torch
+import torch.distributed as dist
+if dist.get_rank() == 1:
+    raise ValueError('only rank 1 fails')
+dist.all_reduce(torch.ones(1))
+''')
+    # NCCL waits for the other processes here until its watchdog ends this one, and nothing is printed
+    (tmp_path / 'run.py').write_text(f'''
+import os
+from mmpose_sp.utils import launch
+launch.mmpose_tool = lambda name: {str(tmp_path / "tool.py")!r}
+launch.dist.destroy_process_group = lambda: os._exit(3)
+launch.run_mmpose_tool('train.py')
+''')
+    start = time.monotonic()
+    log = run_tool(sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2',
+                   tmp_path / 'run.py', tmp_path / 'config.py', '--launcher', 'pytorch', ok=False)
+    assert 'ValueError: only rank 1 fails' in log
+    assert time.monotonic() - start < 120, 'gloo gives a lost process up after 30 minutes'
 
 
 @pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'slurm_test.sh'])
