@@ -1,5 +1,6 @@
 """The analysis commands: 1-D analysis, curves, tables, score maps, qualitative sheets, sweep, smoothing pipeline."""
 import json
+import socket
 import sys
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from tiny_run import run_tool, write_config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -366,6 +368,34 @@ def test_grid_is_all_combinations_or_one_axis_at_a_time():
         {'eps': '0.5'}, {'eps': '1'}, {'lambda': '1'}, {'lambda': '10'}]
 
 
+def test_the_config_itself_is_one_point_of_all_axes():
+    """Lambda stands in the config; eps, alpha, margin and depth are left at the defaults of their classes."""
+    config = Config(dict(model=dict(backbone=dict(type='AttentiveHourglass'), head=dict(
+        loss=dict(type='StructuredPredictionLoss', loss_weight=100.), decoder=dict(type='ImageAwareLabelSmoothing')))))
+    grid = sweep.parse_grid(['eps=0.5,1', 'alpha=1.0,2', 'margin=l1,smooth_l1', 'lambda=100,1', 'seed=7',
+                             'model.backbone.depth=4,3', 'model.head.decoder.gamma=0.01,0.1'])
+    own = sweep.own_values(config, grid)
+    assert own == {('eps', '1'), ('alpha', '1.0'), ('margin', 'smooth_l1'), ('lambda', '100'),
+                   ('model.backbone.depth', '4')}
+    points = sweep.grid_points(grid, 'axes', own)
+    assert [dict(point) for point in points] == [
+        {}, {'eps': '0.5'}, {'alpha': '2'}, {'margin': 'l1'}, {'lambda': '1'}, {'seed': '7'},
+        {'model.backbone.depth': '3'}, {'model.head.decoder.gamma': '0.01'}, {'model.head.decoder.gamma': '0.1'}]
+    results = [dict(point=point, best=place) for place, point in enumerate(points)]
+    shown = {pair: sweep.panel_scores(results, *pair, own) for pair in (
+        ('eps', '1'), ('lambda', '100'), ('eps', '0.5'), ('alpha', '2'))}
+    assert list(shown.values()) == [[0], [0], [1], [2]]
+
+
+def test_options_of_all_points_are_the_config_too(tiny, tmp_path, capsys):
+    command = [str(tiny / 'tiny.py'), '--grid', 'eps=1,2', 'alpha=1,2', '--mode', 'axes', '--work-dir', str(tmp_path),
+               '--dry-run']
+    for options, names in (([], ['base', 'eps-2', 'alpha-2']),
+                           (['--cfg-options', 'model.head.loss.eps=2'], ['base', 'eps-1', 'alpha-2'])):
+        sweep.main([*command, *options])
+        assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]] == names
+
+
 def test_short_names_belong_to_the_loss():
     assert [sweep.option_key(name) for name in ('eps', 'lambda', 'optim_wrapper.optimizer.lr')] == [
         'model.head.loss.eps', 'model.head.loss.loss_weight', 'optim_wrapper.optimizer.lr']
@@ -398,7 +428,7 @@ def finished(work_dir, point, best, identity='x'):
 def test_finished_points_are_skipped_and_a_failed_one_does_not_stop_the_rest(tiny, tmp_path, monkeypatch):
     trained = []
 
-    def run_point(config, point, options, folder, metric, identity):
+    def run_point(command, point, folder, metric, identity):
         trained.append(point['eps'])
         if point['eps'] == '1':
             raise RuntimeError('out of memory')
@@ -430,3 +460,21 @@ def test_sweep_trains_through_the_training_command(tiny, tmp_path):
     assert result['best'] > 0 and result['best_epoch'] == 1
     trained, = (tmp_path / 'eps-2').glob('*.py')
     assert 'eps=2' in trained.read_text()
+
+
+def test_sweep_trains_with_several_processes(tiny, tmp_path, monkeypatch):
+    with socket.create_server(('127.0.0.1', 0)) as free:  # other tests start processes at the same time
+        monkeypatch.setenv('PORT', str(free.getsockname()[1]))
+    run_tool(sys.executable, TOOLS / 'sweep.py', tiny / 'tiny.py', '--grid', 'eps=1', '--mode', 'axes', '--gpus', 2,
+             '--auto-scale-lr', '--work-dir', tmp_path)
+    assert json.loads((tmp_path / 'base' / sweep.RESULT).read_text())['best'] > 0
+    log = (tmp_path / 'base' / sweep.LOG).read_text()
+    # 4 faces a process; the schedule is made for 16
+    assert 'the current batch size is 8' in log and 'LR is set based on batch size of 16' in log
+
+
+@pytest.mark.parametrize('gpus', ['0', '-1'])
+def test_sweep_needs_a_process(tiny, capsys, gpus):
+    with pytest.raises(SystemExit):
+        sweep.main([str(tiny / 'tiny.py'), '--grid', 'eps=1', '--gpus', gpus])
+    assert '--gpus must be at least 1' in capsys.readouterr().err

@@ -5,31 +5,38 @@
 Every point trains with ``tools/train.py`` into a folder of its own and is scored by its best validation NME: choose on
 validation faces, never on the test set. Names without a dot belong to the loss of the head (``lambda`` is its
 ``loss_weight``); others are config keys as in ``--cfg-options``. ``--mode product`` takes all combinations, ``axes``
-varies one at a time and leaves the others at the config's value. ``sweep.csv`` and ``sweep.png`` follow each point.
+varies one at a time and leaves the others at the config's value; the config as it is, ``base``, is trained once if its
+own values are in the grid, and stands in each of their panels. ``--gpus 4`` trains each point by
+``tools/dist_train.sh``. ``sweep.csv`` and ``sweep.png`` follow each point.
 """
 import argparse
 import csv
 import hashlib
+import inspect
 import itertools
 import json
+import os
 import re
 import subprocess
 import sys
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import AbstractSet, Any, Dict, List, Optional, Sequence, Set, Tuple
 
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
+from mmpose.registry import MODELS
 from plot_curves import read_curve
 from tqdm import tqdm
 
+import mmpose_sp  # noqa: F401  registers the losses
 from mmpose_sp.utils.atomic import atomic_path
 
 ROOT = Path(__file__).resolve().parents[2]
 LOSS = 'model.head.loss'
 ALIASES = {'lambda': f'{LOSS}.loss_weight'}
 RESULT, LOG = 'sweep_result.json', 'train.log'
-Point = Dict[str, str]  # grid name -> value, as typed
+Point = Dict[str, str]  # grid name -> value, as typed; empty: the config as it is
+Values = AbstractSet[Tuple[str, str]]  # of grid name and value
 
 
 def parse_grid(items: Sequence[str]) -> 'OrderedDict[str, List[str]]':
@@ -55,15 +62,19 @@ def option_key(name: str) -> str:
     return ALIASES.get(name, name if '.' in name else f'{LOSS}.{name}')
 
 
-def grid_points(grid: Dict[str, Sequence[str]], mode: str = 'product') -> List[Point]:
-    """The points to train: all combinations, or (``axes``) one name at a time."""
+def grid_points(grid: Dict[str, Sequence[str]], mode: str = 'product', own: Values = frozenset()) -> List[Point]:
+    """The points to train: all combinations, or (``axes``) one name at a time, with the config's ``own`` values once
+    as the empty point."""
     if mode == 'product':
         return [OrderedDict(zip(grid, values)) for values in itertools.product(*grid.values())]
-    return [OrderedDict([(name, value)]) for name, values in grid.items() for value in values]
+    changed = [(name, value) for name, values in grid.items() for value in values if (name, value) not in own]
+    return [OrderedDict()] * bool(own) + [OrderedDict([pair]) for pair in changed]
 
 
 def point_name(point: Point) -> str:
     """A folder name: readable, and unique even where characters had to go."""
+    if not point:
+        return 'base'
     text = '_'.join(f'{name.rsplit(".", 1)[-1]}-{value}' for name, value in point.items())
     clean = re.sub(r'[^\w.+-]', '', text)[:80]
     full = json.dumps(point)
@@ -86,17 +97,26 @@ def read_result(folder: Path, identity: str) -> Optional[dict]:
     return result
 
 
-def run_point(config: str, point: Point, options: Sequence[str], folder: Path, metric: str, identity: str) -> dict:
-    """Train a point, going on from its last checkpoint, and store its score.
+def train_command(args: argparse.Namespace, point: Point, folder: Path) -> List[str]:
+    """The command that trains a point, going on from its last checkpoint."""
+    tools = ROOT / 'tools'
+    start = ([sys.executable, str(tools / 'train.py'), args.config] if args.gpus == 1 else
+             [str(tools / 'dist_train.sh'), args.config, str(args.gpus)])
+    options = [*args.cfg_options, *(f'{option_key(name)}={value}' for name, value in point.items())]
+    return [*start, '--work-dir', str(folder), '--resume', *['--auto-scale-lr'] * args.auto_scale_lr,
+            *(['--cfg-options', *options] if options else [])]
+
+
+def run_point(command: Sequence[str], point: Point, folder: Path, metric: str, identity: str) -> dict:
+    """Train a point by a command and store its score.
 
     Raises:
         RuntimeError: Training failed; names the log.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, str(ROOT / 'tools' / 'train.py'), config, '--work-dir', str(folder), '--resume',
-               '--cfg-options', *options, *(f'{option_key(name)}={value}' for name, value in point.items())]
     with open(folder / LOG, 'a') as log:
-        code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT).returncode
+        code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT,
+                              env=dict(os.environ, PYTHON=sys.executable)).returncode
     if code:
         reason = (folder / LOG).read_text(errors='replace').strip().splitlines()[-1:]
         raise RuntimeError(f'exit code {code}, {" ".join(reason)} (log: {folder / LOG})')
@@ -123,7 +143,13 @@ def write_csv(results: Sequence[dict], names: Sequence[str], path: str) -> None:
                              *(result[key] for key in ('metric', 'best', 'best_epoch', 'final'))])
 
 
-def plot(results: Sequence[dict], grid: Dict[str, Sequence[str]], path: str) -> None:
+def panel_scores(results: Sequence[dict], name: str, value: str, own: Values) -> List[float]:
+    """The scores of the points that have this value; the empty point has the config's ``own`` ones."""
+    return [r['best'] for r in results
+            if (r['point'].get(name) == value if r['point'] else (name, value) in own)]
+
+
+def plot(results: Sequence[dict], grid: Dict[str, Sequence[str]], path: str, own: Values = frozenset()) -> None:
     """One panel per name: the metric against its values (Fig. A3). Where other names vary too, every point is drawn,
     and a line joins the best of each value."""
     import matplotlib
@@ -134,7 +160,7 @@ def plot(results: Sequence[dict], grid: Dict[str, Sequence[str]], path: str) -> 
     for axis, (name, values) in zip(axes[0], grid.items()):
         line = []
         for position, value in enumerate(values):
-            scores = [r['best'] for r in results if r['point'].get(name) == value]
+            scores = panel_scores(results, name, value, own)
             axis.scatter([position] * len(scores), scores, s=14, color='0.6')
             if scores:
                 line.append((position, best_of(scores)))
@@ -149,25 +175,55 @@ def plot(results: Sequence[dict], grid: Dict[str, Sequence[str]], path: str) -> 
     plt.close(figure)
 
 
-def check_keys(config: Config, grid: Dict[str, Sequence[str]]) -> None:
-    """Refuse a misspelt key before anything is trained: every parent of a key must exist in the config.
+def find_parent(config: Config, name: str) -> Any:
+    """What holds the key of a grid name. The key itself may be absent: it is then left at its default.
 
     Raises:
-        ValueError: Naming the key, and what exists there.
+        ValueError: It does not exist, so the key is misspelt; names the key, and what exists there.
     """
-    for name in grid:
-        *parents, _ = option_key(name).split('.')
-        node: Any = config.to_dict()
-        for depth, parent in enumerate(parents):
-            if isinstance(node, (list, tuple)):
-                if not parent.isdigit() or int(parent) >= len(node):
-                    raise ValueError(f'--grid {name}: {".".join(parents[:depth])} is a list of {len(node)}')
-                node = node[int(parent)]
-            elif isinstance(node, dict) and parent in node:
-                node = node[parent]
-            else:
-                known = f'; it has {sorted(node)}' if isinstance(node, dict) else ''
-                raise ValueError(f'--grid {name}: the config has no {".".join(parents[:depth + 1])}{known}')
+    *parents, _ = option_key(name).split('.')
+    node: Any = config.to_dict()
+    for depth, parent in enumerate(parents):
+        if isinstance(node, (list, tuple)):
+            if not parent.isdigit() or int(parent) >= len(node):
+                raise ValueError(f'--grid {name}: {".".join(parents[:depth])} is a list of {len(node)}')
+            node = node[int(parent)]
+        elif isinstance(node, dict) and parent in node:
+            node = node[parent]
+        else:
+            known = f'; it has {sorted(node)}' if isinstance(node, dict) else ''
+            raise ValueError(f'--grid {name}: the config has no {".".join(parents[:depth + 1])}{known}')
+    return node
+
+
+def current_value(config: Config, name: str) -> Any:
+    """What a grid name has in the config, or by the default of its class in the model; ``inspect.Parameter.empty``
+    where neither tells.
+
+    Raises:
+        ValueError: A misspelt key, see :func:`find_parent`.
+    """
+    node, key = find_parent(config, name), option_key(name).rsplit('.', 1)[-1]
+    if not isinstance(node, dict):
+        return inspect.Parameter.empty
+    if key in node:
+        return node[key]
+    built = MODELS.get(node['type']) if 'type' in node and option_key(name).startswith('model.') else None
+    parameters = inspect.signature(built).parameters if built else {}
+    return parameters[key].default if key in parameters else inspect.Parameter.empty
+
+
+def own_values(config: Config, grid: Dict[str, Sequence[str]]) -> Set[Tuple[str, str]]:
+    """The (name, value) pairs of a grid that leave the config as it is; raises as :func:`current_value`."""
+    return {(name, value) for name, values in grid.items() for current in [current_value(config, name)]
+            for value in values if parse_options([f'{name}={value}'])[name] == current}
+
+
+def parse_options(options: Sequence[str]) -> Dict[str, Any]:
+    """``KEY=VALUE`` as the command line of tools/train.py reads it."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument('options', nargs='*', action=DictAction)
+    return parser.parse_args(options).options if options else {}
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -178,6 +234,8 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--metric', default='NME', help='validation metric (default: NME)')
     parser.add_argument('--work-dir', default='work_dirs/sweep')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='of every point')
+    parser.add_argument('--gpus', type=int, default=1, help='processes that train a point (default: %(default)s)')
+    parser.add_argument('--auto-scale-lr', action='store_true', help='see tools/train.py: the rate follows the batch')
     parser.add_argument('--dry-run', action='store_true', help='only list the points')
     parser.add_argument('--plot-only', action='store_true', help='only collect what is finished')
     args = parser.parse_args(argv)
@@ -185,15 +243,17 @@ def parse_args(argv=None) -> argparse.Namespace:
         args.grid = parse_grid(args.grid)
     except ValueError as error:
         parser.error(f'--grid {error}')
+    if args.gpus < 1:
+        parser.error(f'--gpus must be at least 1, got {args.gpus}')
     args.parser = parser
     return args
 
 
-def collect(results: Sequence[dict], grid: Dict[str, Sequence[str]], work_dir: Path) -> None:
+def collect(results: Sequence[dict], grid: Dict[str, Sequence[str]], work_dir: Path, own: Values) -> None:
     """Write the CSV and the figure of what is finished."""
     if results:
         write_csv(results, list(grid), str(work_dir / 'sweep.csv'))
-        plot(results, grid, str(work_dir / 'sweep.png'))
+        plot(results, grid, str(work_dir / 'sweep.png'), own)
 
 
 def main(argv=None) -> None:
@@ -203,11 +263,13 @@ def main(argv=None) -> None:
     config = Config.fromfile(args.config)
     work_dir = Path(args.work_dir)
     # the resolved config, so that an edited one is not mixed with what it was
-    identity = hashlib.sha256(json.dumps([config.pretty_text, args.cfg_options]).encode()).hexdigest()
-    points = grid_points(args.grid, args.mode)
+    settings = [config.pretty_text, args.cfg_options, args.gpus, args.auto_scale_lr]
+    identity = hashlib.sha256(json.dumps(settings).encode()).hexdigest()
+    config.merge_from_dict(parse_options(args.cfg_options))
     finished, failed = [], []
     try:
-        check_keys(config, args.grid)
+        own = own_values(config, args.grid)
+        points = grid_points(args.grid, args.mode, own)
         done = [read_result(work_dir / point_name(point), identity) for point in points]
     except ValueError as error:
         args.parser.error(str(error))
@@ -219,13 +281,13 @@ def main(argv=None) -> None:
     for point, result in tqdm(list(zip(points, done)), desc='sweep', unit='point', disable=args.plot_only):
         if result is None and not args.plot_only:
             try:
-                result = run_point(args.config, point, args.cfg_options, work_dir / point_name(point), args.metric,
-                                   identity)
+                folder = work_dir / point_name(point)
+                result = run_point(train_command(args, point, folder), point, folder, args.metric, identity)
             except (RuntimeError, OSError, ValueError) as error:
                 failed.append(f'{point_name(point)}: {error}')  # the others are still worth it
         if result is not None:
             finished.append(result)
-            collect(finished, args.grid, work_dir)
+            collect(finished, args.grid, work_dir, own)
     for result in sorted(finished, key=lambda r: r['best'] if _lower_is_better(args.metric) else -r['best']):
         print(f'  {result["best"]:8.3f} at epoch {result["best_epoch"]:4d}  {point_name(result["point"])}')
     if finished:
