@@ -15,7 +15,7 @@ from mmpose_sp.models.heatmap_moments import (
     position_covariance,
     symmetric_eig_2x2,
 )
-from mmpose_sp.models.losses import AWingLoss, KeypointGaussianMSELoss, SoftArgmaxLoss, STARLoss
+from mmpose_sp.models.losses import AWingLoss, KeypointGaussianMSELoss, SoftArgmaxLoss, STARLoss, landmark_loss
 
 LANDMARK_LOSSES = [
     {'type': 'StructuredPredictionLoss'},
@@ -162,6 +162,21 @@ def test_own_generator_repeats_and_survives_a_copy():
     assert torch.equal(state, torch.random.get_rng_state())  # the global generator is not touched
     assert loss(scores, labels, None, covariances) != first
     assert torch.equal(copy.deepcopy(loss)(scores, labels, None, covariances), first)
+
+
+def test_processes_seeded_alike_draw_different_samples(monkeypatch):
+    loss, (scores, labels) = build(LANDMARK_LOSSES[0], num_samples=4), batch()
+    covariances = torch.eye(2).expand(4, 3, 2, 2)
+
+    def value(rank, of):
+        monkeypatch.setattr(landmark_loss, 'get_rank', lambda: rank)
+        monkeypatch.setattr(landmark_loss, 'get_world_size', lambda: of)
+        torch.manual_seed(3)  # as mmengine does in every process
+        return copy.deepcopy(loss)(scores, labels, None, covariances)
+
+    first, second = value(0, 2), value(1, 2)
+    assert not torch.allclose(first, second, rtol=1e-4)
+    assert torch.equal(value(1, 2), second)
 
 
 def test_structured_loss_module_is_the_function():

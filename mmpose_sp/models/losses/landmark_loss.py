@@ -2,7 +2,7 @@
 from typing import Optional
 
 import torch
-from mmengine.dist import get_rank
+from mmengine.dist import get_rank, get_world_size
 from torch import Tensor, nn
 
 from ..functional import check_covariances, check_labels, sample_labels
@@ -20,7 +20,8 @@ class LandmarkLoss(nn.Module):
         num_samples: S. Labels are used as they are if 0, or if no covariances are given.
         loss_weight: factor on the loss (lambda of Eq. A14).
         seed: of an own random generator for the samples (offset by the process rank); ``None`` uses torch's default
-            generator, which the runner seeds.
+            generator, which the runner seeds; in one of several processes, an own one seeded with the default one's
+            seed plus the rank, for mmengine seeds all processes alike.
 
     Note:
         - B, K, (h, w): batch, landmarks, map size. S: label samples.
@@ -44,10 +45,13 @@ class LandmarkLoss(nn.Module):
         return f'num_samples={self.num_samples}, loss_weight={self.loss_weight}, seed={self.seed}'
 
     def generator(self, device: torch.device) -> Optional[torch.Generator]:
-        if self.seed is None:
+        """The source of the label samples; ``None`` is torch's default generator."""
+        if self.seed is None and get_world_size() == 1:
             return None
         if self._generator is None or self._generator.device.type != device.type:
-            self._generator = torch.Generator(device).manual_seed(self.seed + get_rank())
+            seed = torch.initial_seed() if self.seed is None else self.seed
+            # a seed of 64 random bits, torch's where nobody seeds it, leaves no room for the rank
+            self._generator = torch.Generator(device).manual_seed((seed + get_rank()) % 2**63)
         return self._generator
 
     def landmark_loss(self, scores: Tensor, labels: Tensor) -> Tensor:
