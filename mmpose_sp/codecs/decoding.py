@@ -23,7 +23,7 @@ _is_compiling = getattr(getattr(torch, 'compiler', None), 'is_compiling', bool) 
 
 @torch.no_grad()
 def decode_scores(scores: Tensor, subpixel: str = 'quadratic', eps: float = 1.) -> Tuple[Tensor, Tensor]:
-    """Locate one landmark per score map (Eq. 1) and say how sure the map is.
+    """Locate one landmark per score map (Eq. 1) and say how sure the map is, in float32 also under autocast.
 
     The quadratic step returns the centre of a Gaussian peak of sigma 0.7 to 3 px, round or elongated, to 0.025 px as
     long as the centre is a pixel away from the outline of the map. Closer to the outline, where only half of the peak
@@ -54,36 +54,13 @@ def decode_scores(scores: Tensor, subpixel: str = 'quadratic', eps: float = 1.) 
     scores = _check(scores, eps)
     if subpixel not in SUBPIXEL:
         raise ValueError(f'subpixel must be one of {SUBPIXEL}, got {subpixel!r}')
-    h, w = scores.shape[-2:]
-    slices = _cache_sized(scores.flatten(0, 1))
-    buffer = torch.empty_like(slices[0]).flatten(1)  # one for all slices: new memory costs more than the softmax
-    parts = [_survey(maps, buffer[:maps.shape[0]], eps, subpixel) for maps in slices]  # len() is no symbol in exports
-    peak, top, bottom, peak_mass, mean = (torch.cat(values) for values in zip(*parts))
-
-    flat = scores.reshape(-1, h * w)
-    size = peak.new_tensor([w, h])
-    window, centre = _window(flat, peak, size, radius=1)
-    confidence = ((window - top) / eps).exp().sum(dim=-1, keepdim=True) * peak_mass
-
-    if subpixel == 'expectation':
-        coords = mean
-    elif subpixel == 'quadratic':
-        coords = _quadratic_peak(_log_above_minimum(window, bottom, top).view(-1, 3, 3), centre, peak)
-        coords = torch.minimum(coords.clamp(min=-0.5), size - 0.5)
-    elif subpixel == 'local_expectation':
-        radius = min(LOCAL_RADIUS, (min(h, w) - 1) // 2)
-        window, centre = _window(flat, peak, size, radius)
-        side = 2 * radius + 1
-        coords = _mean((window / eps).softmax(dim=-1).view(-1, side, side)) + (centre - radius)
-    else:
-        coords = peak
-    shape = scores.shape[:2]
-    return coords.float().view(*shape, 2), confidence.clamp_(0, 1).float().view(shape)
+    with _full_precision(scores):
+        return _decode(scores, subpixel, eps)
 
 
 @torch.no_grad()
 def score_covariance(scores: Tensor, eps: float = 1.) -> Tensor:
-    """Covariance of the posterior softmax(F / eps) about its mean.
+    """Covariance of the posterior softmax(F / eps) about its mean, in float32 also under autocast.
 
     Args:
         scores (Tensor): Score maps in shape (B, K, h, w).
@@ -93,6 +70,45 @@ def score_covariance(scores: Tensor, eps: float = 1.) -> Tensor:
         Tensor: [[var x, cov], [cov, var y]] in heatmap px^2, shape (B, K, 2, 2), float32.
     """
     scores = _check(scores, eps)
+    with _full_precision(scores):
+        return _covariance(scores, eps)
+
+
+def _full_precision(scores: Tensor) -> torch.autocast:
+    """Keeps autocast from computing the means in half precision: bfloat16 moves them by 0.1 px on a map of 64 px."""
+    return torch.autocast(scores.device.type, enabled=False)
+
+
+def _decode(scores: Tensor, subpixel: str, eps: float) -> Tuple[Tensor, Tensor]:
+    """:func:`decode_scores` of checked, float32 or float64 ``scores``."""
+    h, w = scores.shape[-2:]
+    slices = _cache_sized(scores.flatten(0, 1))
+    buffer = torch.empty_like(slices[0]).flatten(1)  # one for all slices: new memory costs more than the softmax
+    parts = [_survey(maps, buffer[:maps.shape[0]], eps, subpixel) for maps in slices]  # len() is no symbol in exports
+    peak, top, bottom, peak_mass, mean = (torch.cat(values) for values in zip(*parts))
+
+    flat = scores.reshape(-1, h * w)
+    window, centre = _window(flat, peak, (w, h), radius=1)
+    confidence = ((window - top) / eps).exp().sum(dim=-1, keepdim=True) * peak_mass
+
+    if subpixel == 'expectation':
+        coords = mean
+    elif subpixel == 'quadratic':
+        coords = _quadratic_peak(_log_above_minimum(window, bottom, top).view(-1, 3, 3), centre, peak)
+        coords = _inside(coords, (w, h), -0.5)
+    elif subpixel == 'local_expectation':
+        radius = min(LOCAL_RADIUS, (min(h, w) - 1) // 2)
+        window, centre = _window(flat, peak, (w, h), radius)
+        side = 2 * radius + 1
+        coords = _mean((window / eps).softmax(dim=-1).view(-1, side, side)) + (centre - radius)
+    else:
+        coords = peak
+    shape = scores.shape[:2]
+    return coords.float().view(*shape, 2), confidence.clamp_(0, 1).float().view(shape)
+
+
+def _covariance(scores: Tensor, eps: float) -> Tensor:
+    """:func:`score_covariance` of checked, float32 or float64 ``scores``."""
     h, w = scores.shape[-2:]
     posterior = (scores.flatten(2) / eps).softmax(dim=-1).view_as(scores)
     mean = _mean(posterior)
@@ -112,10 +128,16 @@ def _check(scores: Tensor, eps: float) -> Tensor:
     return scores if scores.dtype in (torch.float32, torch.float64) else scores.float()
 
 
-def _window(flat: Tensor, peak: Tensor, size: Tensor, radius: int) -> Tuple[Tensor, Tensor]:
+def _inside(points: Tensor, size: Tuple[int, int], margin: float) -> Tensor:
+    """Points (M, 2) moved to where they are at least ``margin`` px from the outermost pixels of a map of (w, h)."""
+    # no tensor of the size: copying it to an accelerator would make the host wait
+    return torch.stack([points[:, i].clamp(margin, size[i] - 1 - margin) for i in (0, 1)], dim=-1)
+
+
+def _window(flat: Tensor, peak: Tensor, size: Tuple[int, int], radius: int) -> Tuple[Tensor, Tensor]:
     """Values (M, side * side) of flattened maps (M, h * w) around integer ``peak`` (M, 2), and the centre of the window
-    (M, 2): the peak, moved inward at the border so that the window lies inside the map."""
-    centre = torch.minimum(peak.clamp(min=radius), size - 1 - radius)
+    (M, 2): the peak, moved inward at the border so that the window lies inside the map of ``size`` (w, h)."""
+    centre = _inside(peak, size, radius)
     step = torch.arange(-radius, radius + 1, device=flat.device)
     offset = (step[:, None] * size[0] + step).flatten()
     return flat.gather(1, (centre[:, 1] * size[0] + centre[:, 0])[:, None] + offset), centre

@@ -215,17 +215,28 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         Returns:
             tuple: B keypoints (1, K, 2) in input px and B scores (1, K) in [0, 1], float32 arrays as from ``decode``.
         """
-        if tuple(batch_scores.shape[:1:-1]) != self.heatmap_size:
+        keypoints, confidence = self.decode_tensors(batch_scores)
+        decoded = torch.cat([keypoints, confidence[..., None]], dim=-1).cpu().numpy()
+        return [points[None, :, :2].copy() for points in decoded], [points[None, :, 2].copy() for points in decoded]
+
+    def decode_tensors(self, scores: Tensor) -> Tuple[Tensor, Tensor]:
+        """Decode a batch of score maps; nothing leaves their device, and the host need not wait for it.
+
+        Args:
+            scores (Tensor): Score maps in shape (B, K, h, w), any floating dtype
+
+        Returns:
+            tuple: Landmarks (B, K, 2) in input px and confidences (B, K) in [0, 1], float32.
+        """
+        if tuple(scores.shape[:1:-1]) != self.heatmap_size:
             raise ValueError(f'The codec decodes maps of (w, h) = {self.heatmap_size}, got scores of shape '
-                             f'{tuple(batch_scores.shape)}; make heatmap_size match the output of the head')
-        coords, confidence = decode_scores(batch_scores, self.subpixel, self.eps)
-        decoded = torch.cat([coords, confidence[..., None]], dim=-1).cpu().numpy()
+                             f'{tuple(scores.shape)}; make heatmap_size match the output of the head')
+        coords, confidence = decode_scores(scores, self.subpixel, self.eps)
         if self.grid == 'corners':
-            last = np.maximum(np.array(self.heatmap_size, dtype=np.float32) - 1, 1)
-            keypoints = decoded[..., :2] * (np.array(self.input_size, dtype=np.float32) / last) - 0.5
+            shift, stride = 0., [size / max(last - 1, 1) for size, last in zip(self.input_size, self.heatmap_size)]
         else:
-            keypoints = (decoded[..., :2] + 0.5) * self.scale_factor - 0.5
-        return [points[None] for points in keypoints], [score[None].copy() for score in decoded[..., 2]]
+            shift, stride = 0.5, [size / count for size, count in zip(self.input_size, self.heatmap_size)]
+        return torch.stack([(coords[..., i] + shift) * stride[i] - 0.5 for i in (0, 1)], dim=-1), confidence
 
     def _labels(self, keypoints: np.ndarray, keypoints_visible: Optional[np.ndarray]) -> Tuple[np.ndarray, np.ndarray]:
         """Finite labels (N, K, 2) in heatmap px and visibilities (N, K), after the checks of ``encode``."""

@@ -230,3 +230,12 @@ def test_local_expectation_undoes_bilinear_labels_and_ignores_a_second_peak():
     assert_close(coords[0, 0], torch.tensor(label), atol=1e-4, rtol=0)
     away, _ = decode_scores((posterior + 1e-12).log(), 'expectation')
     assert (away[0, 0] - torch.tensor(label)).norm() > 3
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+def test_autocast_changes_nothing(dtype):
+    scores = (4 * torch.randn(2, 5, 64, 48, generator=torch.Generator().manual_seed(0))).to(dtype)
+    for read in (*(lambda x, name=name: decode_scores(x, name) for name in SUBPIXEL), score_covariance):
+        expected = read(scores)
+        with torch.autocast('cpu', dtype=torch.bfloat16):
+            assert_close(read(scores), expected, rtol=0, atol=0)

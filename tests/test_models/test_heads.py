@@ -159,6 +159,16 @@ def test_accuracy_counts_landmarks_near_their_label():
     assert head.pck(scores, labels, torch.zeros_like(weights)) == 0
 
 
+def test_accuracy_copies_nothing_between_host_and_accelerator(monkeypatch):
+    model = build()
+    feats, samples = model.extract_feat(images(2)), data_samples(2)
+    with monkeypatch.context() as patch:
+        for copy in ('cpu', 'numpy', 'item', 'tolist', 'new_tensor'):
+            patch.setattr(torch.Tensor, copy, None)
+        accuracy = model.head.pck(model.head(feats), *model.head.gather_labels(samples, 'cpu')[:2])
+    assert 0 <= accuracy <= 1
+
+
 def test_accuracy_can_be_left_out():
     model = build()
     feats = model.extract_feat(images(2))

@@ -59,12 +59,12 @@ class ScoreMapMixin:
         Returns:
             Scalar on the device of the scores; 0 if no landmark counts.
         """
-        h, w = scores.shape[-2:]
         keypoints, _ = self._decode_tensors(scores)
         keypoints = keypoints.to(scores.device)
-        size = keypoints.new_tensor([w, h])
-        stride = keypoints.new_tensor(self.decoder.input_size) / size
-        error = ((keypoints + 0.5) / stride - 0.5 - labels) / size
+        # axis by axis: a tensor of the sizes would have to be copied to the device
+        error = torch.stack([
+            (keypoints[..., i] + 0.5) / self.decoder.input_size[i] - (labels[..., i] + 0.5) / size
+            for i, size in enumerate((scores.shape[-1], scores.shape[-2]))], dim=-1)
         counted = weights > 0
         found = (error.norm(dim=-1) < self.pck_threshold) & counted
         return found.sum() / counted.sum().clamp(min=1)
@@ -136,13 +136,10 @@ class ScoreMapMixin:
     def _decode_tensors(self, scores: Tensor) -> Tuple[Tensor, Tensor]:
         """Keypoints (B, K, 2) in input px and confidences (B, K), float32, of any codec.
 
-        mmpose's codecs give one NumPy array (1, K, ...) an image, ours may give whole tensors.
+        mmpose's codecs give one NumPy array (1, K, ...) an image, ours tensors on the device of the scores.
         """
-
-        def stack(values, *shape):
-            if not isinstance(values, Tensor):
-                values = torch.stack([torch.as_tensor(v) for v in values])
-            return values.float().reshape(*scores.shape[:2], *shape)
-
-        keypoints, confidence = self.decoder.batch_decode(scores.detach())
-        return stack(keypoints, 2), stack(confidence)
+        if hasattr(self.decoder, 'decode_tensors'):
+            return self.decoder.decode_tensors(scores.detach())
+        keypoints, confidence = (torch.stack([torch.as_tensor(value) for value in values]).float()
+                                 for values in self.decoder.batch_decode(scores.detach()))
+        return keypoints.view(*scores.shape[:2], 2), confidence.view(scores.shape[:2])
