@@ -229,6 +229,7 @@ def draw(args: argparse.Namespace, data: Path, out: Path) -> List[Path]:
     from faces import SHOWN, make_codec, read_annotations
 
     from mmpose_sp import visualization as vis
+    from mmpose_sp.utils.images import read_image
     say(f'5/6 Drawing: {args.work_dir}')
     errors = {face['id']: face['nme'] for face in json.loads((out / 'errors.json').read_text())['faces']}
     faces = vis.load_predictions(str(out / 'predictions.pkl'), errors)
@@ -249,7 +250,7 @@ def draw(args: argparse.Namespace, data: Path, out: Path) -> List[Path]:
             # a face without any attribute shows the smoothing best
             face = min(annotated, key=lambda face: len(face.subsets))
             codec = make_codec(98)
-            crop, matrix = vis.crop_around(vis.read_image(face.image), face.landmarks, codec.input_size[0])
+            crop, matrix = vis.crop_around(read_image(face.image), face.landmarks, codec.input_size[0])
             vis.plot_stages(crop, vis.transform_points(face.landmarks, matrix).astype(np.float32), codec,
                             SHOWN['wflw'], str(path))
     return pictures

@@ -20,9 +20,9 @@ from mmpose_sp import visualization as vis
 from mmpose_sp.apis import FaceLandmarker, FaceResult
 from mmpose_sp.apis.arguments import add_model_arguments, complete_model_arguments
 from mmpose_sp.apis.drawing import LAYERS
-from mmpose_sp.apis.images import read_image
 from mmpose_sp.apis.views import display_size, draw_view, moved
 from mmpose_sp.datasets.synthetic import render_face
+from mmpose_sp.utils.images import read_image
 
 CLOSE_UP, MAX_CLOSE_UPS = 640, 8
 POLICY = b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"

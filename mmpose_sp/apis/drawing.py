@@ -4,6 +4,7 @@ from typing import Sequence
 import numpy as np
 
 from mmpose_sp.codecs import boundary_curves
+from mmpose_sp.utils.images import as_bgr
 from mmpose_sp.visualization import draw
 
 from .results import ImageResult
@@ -36,7 +37,7 @@ def draw_result(image: np.ndarray,
     unknown = set(layers) - set(LAYERS)
     if unknown:
         raise ValueError(f'cannot draw {sorted(unknown)}; choose from {", ".join(LAYERS)}')
-    canvas = draw.as_bgr(image)
+    canvas = as_bgr(image).copy()
     for face in result.faces:
         # dots that follow the face, not the picture, keep small faces readable
         radius = float(np.clip(0.008 * (face.box[2:] - face.box[:2]).max(), 1., 0.006 * max(image.shape[:2]) + 1))

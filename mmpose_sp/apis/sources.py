@@ -8,7 +8,7 @@ from typing import Any, Callable, Iterator, List, Optional, Union
 import cv2
 import numpy as np
 
-from .images import IMAGE_SUFFIXES, as_bgr, read_image
+from mmpose_sp.utils.images import IMAGE_SUFFIXES, as_bgr, read_image
 
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm', '.wmv')
 _WEBCAM = re.compile(r'webcam(?::(\d+))?$')

@@ -9,27 +9,12 @@ from typing import Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
+from mmpose_sp.utils.images import as_bgr
+
 GREEN = (60, 220, 60)  # ground truth, as in Fig. 5
 RED = (50, 50, 245)  # prediction, as in Fig. 5
 WHITE = (255, 255, 255)
 _SHIFT = 4  # fractional bits of OpenCV's fixed-point coordinates
-
-
-def as_bgr(image: np.ndarray) -> np.ndarray:
-    """Return a contiguous uint8 (H, W, 3) copy of a uint8 image that is (H, W), (H, W, 1) or (H, W, 3).
-
-    Raises:
-        ValueError: Wrong shape or not uint8.
-    """
-    if image.dtype != np.uint8:
-        raise ValueError(f'image must be uint8, got {image.dtype}')
-    if image.ndim == 3 and image.shape[2] == 1:
-        image = image[..., 0]
-    if image.ndim == 2:
-        return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
-    if image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f'image must be (H, W) or (H, W, 3), got {image.shape}')
-    return np.ascontiguousarray(image).copy()
 
 
 def auto_radius(image: np.ndarray) -> float:
@@ -53,7 +38,7 @@ def draw_landmarks(image: np.ndarray,
         colors: (K, 3) BGR, one per landmark; replaces ``color``.
         weights: (K,); landmarks of weight 0 are not drawn.
     """
-    canvas = as_bgr(image)
+    canvas = as_bgr(image).copy()
     points = _check_points(points)
     radius = auto_radius(canvas) if radius is None else radius
     for index, point in enumerate(points):
@@ -71,7 +56,7 @@ def draw_polyline(image: np.ndarray,
                   closed: bool = False,
                   thickness: int = 1) -> np.ndarray:
     """Draw (n, 2) image px points joined by straight segments."""
-    canvas = as_bgr(image)
+    canvas = as_bgr(image).copy()
     points = _check_points(points)
     points = points[np.isfinite(points).all(axis=1)]
     if len(points) >= 2:
@@ -92,7 +77,7 @@ def draw_comparison(image: np.ndarray,
     ground_truth, prediction = _check_points(ground_truth), _check_points(prediction)
     if ground_truth.shape != prediction.shape:
         raise ValueError(f'ground truth {ground_truth.shape} and prediction {prediction.shape} differ in shape')
-    canvas = as_bgr(image)
+    canvas = as_bgr(image).copy()
     if connect:
         for pair in np.stack([ground_truth, prediction], axis=1):
             if np.isfinite(pair).all():
@@ -152,7 +137,7 @@ def draw_uncertainty(image: np.ndarray,
         covariances: (K, 2, 2) image px^2 (scale a heatmap covariance by stride^2 first).
         n_std: Size in standard deviations.
     """
-    canvas = as_bgr(image)
+    canvas = as_bgr(image).copy()
     points = _check_points(points)
     if np.shape(covariances) != (len(points), 2, 2):
         raise ValueError(f'{len(points)} landmarks but covariances of shape {np.shape(covariances)}')
@@ -234,7 +219,7 @@ def draw_boundaries(image: np.ndarray,
                     colors: Optional[Sequence[Tuple[int, int, int]]] = None,
                     thickness: int = 1) -> np.ndarray:
     """Draw boundary curves, each (n, 2) densely sampled image px, in one colour each."""
-    canvas = as_bgr(image)
+    canvas = as_bgr(image).copy()
     colors = boundary_palette(len(curves)) if colors is None else colors
     for curve, color in zip(curves, colors):
         canvas = draw_polyline(canvas, curve, color, thickness=thickness)

@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 
 from mmpose_sp.codecs import ImageAwareLabelSmoothing, SmoothingStages
 from mmpose_sp.utils.atomic import atomic_path
+from mmpose_sp.utils.images import as_bgr
 
-from .draw import as_bgr, ellipse_axes
+from .draw import ellipse_axes
 
 STAGES = ('(b) image', '(c) edge map', '(d) processed', '(e) Gaussian', '(f) sum M', r'(g) N(y, $\Sigma_M$)')
 

@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 
 from mmpose_sp.evaluation.protocols import PROTOCOLS
+from mmpose_sp.utils.images import read_image
 
 from .draw import crop_around, draw_comparison, draw_confidence, transform_points
-from .sheets import contact_sheet, read_image, subset_sheet
+from .sheets import contact_sheet, subset_sheet
 
 SELECTIONS = ('first', 'random', 'best', 'worst', 'spread')
 

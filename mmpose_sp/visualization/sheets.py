@@ -4,7 +4,7 @@ from typing import Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
-from .draw import as_bgr
+from mmpose_sp.utils.images import as_bgr
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _INK, _PAPER = (40, 40, 40), (255, 255, 255)
@@ -123,19 +123,3 @@ def write_image(path: str, image: np.ndarray) -> str:
     if not written:
         raise OSError(f'{path}: cannot write this picture (disk full, or no permission?)')
     return str(path)
-
-
-def read_image(path: str) -> np.ndarray:
-    """Read a picture as uint8 BGR.
-
-    Raises:
-        FileNotFoundError: No such file.
-        ValueError: Not a picture.
-    """
-    from pathlib import Path
-    if not Path(path).is_file():
-        raise FileNotFoundError(f'{path}: no such image')
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(f'{path}: cannot be read as an image (truncated, or not an image?)')
-    return image

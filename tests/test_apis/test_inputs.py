@@ -6,8 +6,8 @@ from api_helpers import noise, spot
 from PIL import Image
 
 from mmpose_sp.apis.boxes import BoxMapping, check_boxes
-from mmpose_sp.apis.images import as_bgr, read_image
 from mmpose_sp.apis.sources import open_source
+from mmpose_sp.utils.images import as_bgr, read_image
 
 BOX = (60, 50, 160, 150)
 SPOT = (113., 96.)

@@ -2,20 +2,25 @@
 import numpy as np
 import pytest
 
+from mmpose_sp.apis import ImageResult, draw_result
 from mmpose_sp.visualization import (
     GREEN,
     RED,
-    as_bgr,
     confidence_colors,
     crop_around,
+    draw_boundaries,
     draw_comparison,
+    draw_confidence,
     draw_landmarks,
+    draw_polyline,
     draw_uncertainty,
     ellipse_axes,
     normalise,
     overlay_heatmap,
     transform_points,
 )
+
+POINTS = np.array([[20., 20.], [40., 30.]])
 
 
 def centroid(image, channel):
@@ -36,9 +41,23 @@ def test_landmarks_are_drawn_where_they_are(black, point):
     assert np.abs(centroid(drawn, 0) - point).max() < 0.15
 
 
-def test_the_image_itself_is_not_changed(black):
-    draw_comparison(black, np.full((1, 2), 20.), np.full((1, 2), 30.))
-    assert not black.any()
+@pytest.mark.parametrize('drawn', [
+    lambda image: draw_landmarks(image, POINTS), lambda image: draw_confidence(image, POINTS, np.ones(2)),
+    lambda image: draw_polyline(image, POINTS), lambda image: draw_boundaries(image, [POINTS]),
+    lambda image: draw_comparison(image, POINTS, POINTS + 9, connect=True),
+    lambda image: draw_uncertainty(image, POINTS, 9 * np.eye(2)[None].repeat(2, 0)),
+    lambda image: overlay_heatmap(image, np.eye(9))])
+def test_the_image_itself_is_not_changed(black, drawn):
+    result = drawn(black)
+    assert result.any() and not black.any()
+    assert drawn(black[..., 0]).shape == (60, 80, 3)  # gray
+
+
+@pytest.mark.parametrize('drawn', [
+    lambda image: draw_landmarks(image, POINTS[:0]), lambda image: draw_polyline(image, POINTS[:1]),
+    lambda image: draw_boundaries(image, []), lambda image: draw_result(image, ImageResult(''), ())])
+def test_with_nothing_to_draw_the_result_is_a_copy(black, drawn):
+    assert not np.shares_memory(drawn(black), black)
 
 
 def test_ground_truth_is_green_and_prediction_red(black):
@@ -115,12 +134,3 @@ def test_overlay_peak_is_where_the_heatmap_peaks(black):
     heatmap[5, 12] = 1  # image px: 4 (12 + 0.5) - 0.5 = 49.5, 4 (5 + 0.5) - 0.5 = 21.5
     drawn = overlay_heatmap(black, heatmap)
     assert np.abs(centroid(drawn, 2) - (49.5, 21.5)).max() < 0.2
-
-
-def test_gray_images_become_bgr():
-    assert as_bgr(np.zeros((4, 5), np.uint8)).shape == (4, 5, 3)
-
-
-def test_float_images_are_refused():
-    with pytest.raises(ValueError, match='uint8'):
-        as_bgr(np.zeros((4, 5, 3)))

@@ -11,7 +11,6 @@ from mmpose_sp.visualization import (
     fit_tile,
     group_by_subset,
     load_predictions,
-    read_image,
     select_faces,
     subset_overview,
     subset_sheet,
@@ -61,12 +60,6 @@ def test_empty_rows_are_left_out():
 def test_writing_to_an_unknown_format_names_the_file(tmp_path):
     with pytest.raises(OSError, match='face.nonsense'):
         write_image(str(tmp_path / 'face.nonsense'), flat(0))
-
-
-def test_reading_a_text_file_as_an_image_names_it(tmp_path):
-    (tmp_path / 'no.jpg').write_text('hello')
-    with pytest.raises(ValueError, match='no.jpg.*image'):
-        read_image(str(tmp_path / 'no.jpg'))
 
 
 def face(error, subsets=(), image='x.png'):

@@ -18,12 +18,12 @@ import numpy as np
 from faces import Face, load_face, tight_box
 from tqdm import tqdm
 
+from mmpose_sp.utils.images import read_image
 from mmpose_sp.visualization import (
     GREEN,
     RED,
     contact_sheet,
     overlay_heatmap,
-    read_image,
     transform_points,
     write_image,
 )
