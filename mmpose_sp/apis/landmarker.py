@@ -55,12 +55,11 @@ class FaceLandmarker:
         refine (int): How often a detected face is cropped anew, by the box around the landmarks that were found, which
             is the box of the training. On the 104 faces of the 300-W part's validation list that the cascade finds, one
             time took the NME of the lite model from 3.43% to 3.27%, where the annotated boxes gave 3.23%. It doubles
-            the time of the network. Boxes that were
-            given are taken as they are. Defaults to 1.
+            the time of the network. Boxes that were given are taken as they are. Defaults to 1.
         cfg_options (dict, optional): Changes of the config, such as ``{'model.test_cfg.flip_test': False}``.
-        calibration (Calibration, optional): Temperature and factor that make confidences and ellipses say what
-            happens, see tools/analysis_tools/calibration.py. Defaults to what the checkpoint stores; the identity
-            ``Calibration()`` without.
+        calibration (Calibration, optional): The four numbers that make confidences and ellipses say what happens, see
+            tools/analysis_tools/calibration.py. Defaults to what the checkpoint stores; the identity ``Calibration()``
+            without.
 
     Raises:
         FileNotFoundError: No such config or checkpoint.

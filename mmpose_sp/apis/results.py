@@ -37,7 +37,7 @@ class ImageResult:
     Attributes:
         name (str): Path of the file, 'array <i>' for an array, '<video> #<frame>' for a frame.
         faces (list[FaceResult]): In the order of the boxes that were given; detected ones by score.
-        size (tuple): (width, height) px, after the EXIF orientation was applied; (0, 0) with an error.
+        size (tuple): (width, height) px, after the EXIF orientation was applied; (0, 0) if it could not be read.
         frame (int, optional): Index of the frame in a video.
         error (str, optional): Why there is no result.
         image (np.ndarray, optional): uint8 BGR picture, where it was asked for (``keep_image``).

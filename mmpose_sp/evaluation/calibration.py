@@ -45,7 +45,15 @@ def gaussian_loss(errors: np.ndarray, covariances: np.ndarray) -> float:
 
 
 def fit_scale_and_floor(errors: np.ndarray, covariances: np.ndarray) -> Tuple[float, float]:
-    """The numbers a and b under whose Gaussians of covariance a C + b I the errors are most likely."""
+    """The numbers a and b under whose Gaussians of covariance a C + b I the errors are most likely.
+
+    Args:
+        errors: (M, 2) annotation - prediction, heatmap px.
+        covariances: (M, 2, 2) C, heatmap px^2.
+
+    Returns:
+        tuple: a (without unit) and b (heatmap px^2), both within 0.001 and 1000.
+    """
     def covariance(x: np.ndarray) -> np.ndarray:
         scale, floor = np.exp(x)
         return scale * covariances + floor * np.eye(2)

@@ -55,7 +55,11 @@ def draw_polyline(image: np.ndarray,
                   color: Tuple[int, int, int] = GREEN,
                   closed: bool = False,
                   thickness: int = 1) -> np.ndarray:
-    """Draw (n, 2) image px points joined by straight segments."""
+    """Draw (n, 2) image px points joined by straight segments.
+
+    Raises:
+        ValueError: Points of another shape.
+    """
     canvas = as_bgr(image).copy()
     points = _check_points(points)
     points = points[np.isfinite(points).all(axis=1)]
@@ -72,7 +76,15 @@ def draw_comparison(image: np.ndarray,
                     connect: bool = False) -> np.ndarray:
     """Draw the ground truth in green and the prediction in red, on top (Fig. 5, A4-A12).
 
-    ``connect`` joins each pair with a thin line, which shows where an error points to.
+    Args:
+        image: uint8 BGR image.
+        ground_truth: (K, 2) image px.
+        prediction: (K, 2) image px.
+        radius: Of the discs in px; by default it follows the image size.
+        connect: Join each pair with a thin line, which shows where an error points to.
+
+    Raises:
+        ValueError: Landmarks of another shape, or not as many predictions as annotations.
     """
     ground_truth, prediction = _check_points(ground_truth), _check_points(prediction)
     if ground_truth.shape != prediction.shape:
@@ -98,7 +110,11 @@ def draw_confidence(image: np.ndarray,
                     points: np.ndarray,
                     confidence: np.ndarray,
                     radius: Optional[float] = None) -> np.ndarray:
-    """Draw landmarks coloured by their confidence, see :func:`confidence_colors`."""
+    """Draw landmarks (K, 2) in image px, coloured by their confidence (K,), see :func:`confidence_colors`.
+
+    Raises:
+        ValueError: Landmarks of another shape, or not as many confidences.
+    """
     points = _check_points(points)
     if len(confidence) != len(points):
         raise ValueError(f'{len(points)} landmarks but {len(confidence)} confidences')

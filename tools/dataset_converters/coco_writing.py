@@ -29,6 +29,9 @@ def landmark_box(points: np.ndarray) -> Box:
 
     ``center`` and ``scale`` come from the extent rounded outward to whole pixels, ``bbox`` is the
     exact extent enlarged 1.2 times about its own centre.
+
+    Args:
+        points: (K, 2) x, y in image px, all of them finite.
     """
     low, high = points.min(axis=0), points.max(axis=0)
     outer_low, outer_high = np.floor(low), np.ceil(high)

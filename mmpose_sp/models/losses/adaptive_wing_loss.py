@@ -14,7 +14,11 @@ class AWingLoss(nn.Module):
     ``AdaptiveWingLoss`` is this one without the weight map (``foreground_weight=0``).
 
     Args:
-        alpha, omega, epsilon, theta: shape of the loss.
+        alpha: the power of the error is ``alpha - target``: 2.1 at the background, 1.1 at a peak, where small errors
+            then have a larger gradient.
+        omega: factor on the loss of small errors, ``omega * log(1 + (error / epsilon) ** (alpha - target))``.
+        epsilon: scale of the error in it; the smaller, the larger the gradient of small errors.
+        theta: error, in units of the target, from which on the loss goes on as a straight line.
         foreground_weight: pixels whose 3 x 3 neighbourhood in the target reaches ``foreground_threshold`` count
             ``1 + foreground_weight`` times; 0 turns the map off.
         foreground_threshold: see above.
@@ -36,6 +40,9 @@ class AWingLoss(nn.Module):
 
         Returns:
             Tensor: scalar, float32 (float64 for float64 maps): the mean over all pixels.
+
+        Raises:
+            ValueError: ``pred`` and ``target`` differ in shape.
         """
         if pred.shape != target.shape:
             raise ValueError(f'pred {tuple(pred.shape)} and target {tuple(target.shape)} differ in shape')
