@@ -31,6 +31,6 @@ setup(
     extras_require={
         'onnx': ['onnx', 'onnxruntime', 'onnxscript'],
         'photo': ['scikit-image'],
-        'web': ['gradio'],
+        'web': ['gradio>=6,<7'],  # 6.31.0 was tested
     },
 )

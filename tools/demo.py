@@ -266,7 +266,7 @@ def real_face(path: Path) -> Optional[Path]:
     try:
         from skimage.data import astronaut
     except ImportError:
-        print('left out: the photograph comes with scikit-image, which is not installed')
+        print('left out: the photograph comes with scikit-image, which is not installed: pip install -e .[photo]')
         return None
     import numpy as np
 

@@ -54,6 +54,12 @@ def test_table_names_empty_subsets(capsys):
     assert [cell for cell in rows['makeup'] if cell != '│'] == ['makeup', '0', '-', '-', '-']
 
 
+def test_without_the_photograph_its_extra_is_named(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, 'skimage.data', None)
+    assert demo.real_face(tmp_path / 'astronaut.png') is None
+    assert 'pip install -e .[photo]' in capsys.readouterr().out
+
+
 def test_the_demo_from_faces_to_pictures(tmp_path):
     """Two folders of its own, so that a user's data and results stay as they are."""
     command = [sys.executable, ROOT / 'tools' / 'demo.py', '--num-train', '20', '--num-test', '10', '--epochs', '1',
