@@ -9,7 +9,7 @@ from mmengine.device import get_device
 from mmengine.fileio import get_local_path
 from mmpose.apis import init_model
 
-from mmpose_sp.utils.checkpoint import checkpoint_landmarks, compare_checkpoint
+from mmpose_sp.utils.checkpoint import can_allow_objects, checkpoint_landmarks, compare_checkpoint
 
 #: The model in the package: <name>.py its config, <name>.pth its weights, <name>.md its card.
 PACKAGED = Path(__file__).resolve().parents[1] / 'weights' / 'lite-unet_sp_300w-part'
@@ -70,6 +70,9 @@ def load_config(config: Union[str, Path, Config], cfg_options: Optional[dict] = 
 def load_checkpoint_safely(checkpoint: Union[str, Path]) -> Dict[str, Any]:
     """Read a checkpoint (a file or a URL) that may hold tensors and plain data, nothing that runs.
 
+    torch < 2.6 reads the files of tools/misc/package_model.py alone: it cannot be told that the log histories in
+    mmengine's checkpoints do no harm.
+
     Raises:
         FileNotFoundError: No such file.
         ValueError: Damaged, not a checkpoint, or with objects that are not allowed.
@@ -82,8 +85,11 @@ def load_checkpoint_safely(checkpoint: Union[str, Path]) -> Dict[str, Any]:
             loaded = torch.load(path, map_location='cpu', weights_only=True)
         except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
             reason = str(error).strip().split('\n')[0]
+            hint = '' if can_allow_objects() else (
+                f' This is torch {torch.__version__}, which reads no training checkpoint safely. Fix: torch >= 2.6, '
+                'or a file that tools/misc/package_model.py made of the checkpoint')
             raise ValueError(f'{checkpoint}: not a checkpoint that can be read safely (damaged, of another program, or '
-                             f'holding objects beside tensors): {reason}') from error
+                             f'holding objects beside tensors): {reason}{hint}') from error
     if not isinstance(loaded, dict):
         raise ValueError(f'{checkpoint}: not a checkpoint: it holds a {type(loaded).__name__} instead of a dict')
     return loaded

@@ -22,15 +22,22 @@ def _history_buffer_method(owner: Any, name: str) -> Any:
     return getattr(owner, name)
 
 
+def can_allow_objects() -> bool:
+    """Whether this torch can be told which objects ``weights_only`` may read, under the names that files call them by.
+
+    Before 2.6 ``add_safe_globals`` knows no names (before 2.4 there is none at all).
+    """
+    return tuple(int(part) for part in torch.__version__.split('.')[:2]) >= (2, 6)
+
+
 def allow_mmengine_checkpoints() -> None:
     """Let ``torch.load(weights_only=True)``, torch's default since 2.6, read what mmengine saves.
 
     Beyond tensors those checkpoints hold log histories and the numpy arrays of the dataset's metainfo. Only these
     are allowed (under both of numpy's module names, so that checkpoints cross its versions). Without effect on
-    torch < 2.5, whose default reads everything.
+    torch < 2.6: its default reads everything, and with ``weights_only`` it refuses mmengine's checkpoints.
     """
-    version = tuple(int(part) for part in torch.__version__.split('.')[:2])
-    if version < (2, 5):
+    if not can_allow_objects():
         return
     allowed = [HistoryBuffer, np.ndarray, np.dtype, bytes, (_history_buffer_method, 'builtins.getattr')]
     multiarray = np._core.multiarray if int(np.__version__[0]) > 1 else np.core.multiarray

@@ -1,4 +1,6 @@
 """Checkpoints and configs: the right ones load, wrong and dangerous ones are refused with a reason."""
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +8,7 @@ from api_helpers import CONFIGS, LITE, noise
 from mmengine.config import Config
 
 from mmpose_sp.apis import FaceLandmarker, draw_result
+from mmpose_sp.apis.model_loading import load_checkpoint_safely
 
 WFLW = CONFIGS / 'wflw' / 'td-hm_lite-unet_sp-1xb16-100e_wflw-128x128.py'
 
@@ -57,6 +60,13 @@ def test_a_checkpoint_cannot_run_code(landmarker, tmp_path):
     with pytest.raises(ValueError, match='safely'):
         FaceLandmarker(LITE, tmp_path / 'bomb.pth', 'cpu')
     assert not trace.exists()
+
+
+def test_torch_before_2_6_is_told_what_it_can_read(tmp_path, monkeypatch):
+    torch.save({'meta': {'object': Path('x')}}, tmp_path / 'objects.pth')
+    monkeypatch.setattr(torch, '__version__', '2.5.1')
+    with pytest.raises(ValueError, match=r'torch 2\.5\.1.* Fix: torch >= 2\.6, or .*package_model\.py'):
+        load_checkpoint_safely(tmp_path / 'objects.pth')
 
 
 @pytest.mark.parametrize('content', [b'', b'not a checkpoint at all', b'PK\x03\x04 half a zip file'])

@@ -10,7 +10,12 @@ from mmengine.runner import BaseLoop
 from torch import nn
 
 import mmpose_sp  # noqa: F401  allows mmengine's checkpoints
-from mmpose_sp.utils.checkpoint import CheckpointGuardHook, _history_buffer_method, compare_checkpoint
+from mmpose_sp.utils.checkpoint import (
+    CheckpointGuardHook,
+    _history_buffer_method,
+    allow_mmengine_checkpoints,
+    compare_checkpoint,
+)
 
 
 def round_trip(tmp_path, value):
@@ -54,6 +59,16 @@ def test_a_checkpoint_cannot_use_getattr_freely(tmp_path):
 def test_object_arrays_stay_refused(tmp_path):
     with pytest.raises(pickle.UnpicklingError):
         round_trip(tmp_path, np.array([Evil(), None], dtype=object))
+
+
+@pytest.mark.parametrize('version, allowed', [('2.3.1', False), ('2.5.1+cu121', False), ('2.6.0', True),
+                                              ('2.13.0', True)])
+def test_objects_are_allowed_from_torch_2_6_on(monkeypatch, version, allowed):
+    calls = []
+    monkeypatch.setattr(torch, '__version__', version)
+    monkeypatch.setattr(torch.serialization, 'add_safe_globals', calls.append)
+    allow_mmengine_checkpoints()
+    assert bool(calls) == allowed
 
 
 class Runner:
