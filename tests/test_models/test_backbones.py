@@ -160,6 +160,11 @@ def test_coordinates():
     torch.testing.assert_close(radius[0, 0], torch.tensor(1.))
 
 
+def test_coordinates_have_the_dtype_of_the_features(monkeypatch):
+    monkeypatch.setattr(torch.Tensor, 'square', lambda x: x.float() * x.float())  # as under CUDA's autocast
+    assert coordinate_channels(3, 5, torch.zeros(1, dtype=torch.float16)).dtype == torch.float16
+
+
 def test_boundary_coordinates_are_masked():
     conv = CoordConv(1, 2, with_boundary=True, kernel_size=1, bias=False)
     nn.init.zeros_(conv.conv.weight)

@@ -28,7 +28,8 @@ def coordinate_channels(height: int, width: int, like: Tensor) -> Tensor:
 
     rows = ramp(height).view(1, 1, height, 1).expand(1, 1, height, width)
     cols = ramp(width).view(1, 1, 1, width).expand(1, 1, height, width)
-    radius = (rows.square() + cols.square()).sqrt() / 2**0.5
+    # CUDA's autocast squares in float32, and one channel of float32 would turn a whole concatenation into it
+    radius = ((rows.square() + cols.square()).sqrt() / 2**0.5).to(like.dtype)
     return torch.cat([rows, cols, radius], dim=1)
 
 
