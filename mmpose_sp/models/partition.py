@@ -169,7 +169,8 @@ def _separable(scores: Tensor, labels: Tensor, objective: Objective, grad: Optio
     margin = SeparableMargin(labels, (height, width), objective)
     correction = _smooth_correction(labels, index, taps, objective, (height, width)) if smooth else None
     log_partition = labels.new_empty(count, samples)
-    parts = _chunks(count, height * width, scores.device)
+    # the axes of all samples are (n, S, h) and (n, S, w)
+    parts = _chunks(count, max(height * width, samples * max(height, width)), scores.device)
     buffer = labels.new_empty(parts[0].stop if parts else 0, height * width)  # new memory pages cost more than softmax
     for part in parts:
         flat = scores[part].flatten(1).to(labels.dtype)

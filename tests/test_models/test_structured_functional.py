@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from mmpose_sp.models import partition
 from mmpose_sp.models.functional import check_labels, label_margin, sample_labels, score_at, structured_loss
 from mmpose_sp.models.geometry import MARGINS, NORMS
 from mmpose_sp.models.partition import Objective, loss_and_gradient
@@ -127,6 +128,16 @@ def test_method_is_the_fast_one_where_it_is_safe():
     assert Objective(0.05, 1.0, 0.01, 'l1', 'l1').method((64, 64)) == 'direct'  # exp(4 / 0.05) overflows
     assert Objective(1.0, 1.0, 0.1, 'smooth_l1', 'l1').method((64, 64)) == 'direct'  # 0.1 is 3.2 px
     assert Objective(0.001, 1.0, 0.01, 'none', 'l1').method((64, 64)) == 'separable'
+
+
+def test_chunks_are_small_with_many_samples_too(monkeypatch):
+    made = []
+    chunks = partition._chunks
+    monkeypatch.setattr(partition, '_chunks', lambda *args: made.append(chunks(*args)) or made[-1])
+    samples = 2**10
+    loss_and_gradient(torch.randn(300, 8, 8), torch.rand(300, samples, 2), Objective(), False, 'separable')
+    longest = max(part.stop - part.start for part in made[0])
+    assert longest * samples * 8 <= 2**18, 'numbers in the axes of a slice: what a cache holds'
 
 
 def test_chunks_change_nothing(monkeypatch):
