@@ -5,3 +5,5 @@ custom_imports = dict(imports=['mmpose_sp'], allow_failed_imports=False)
 
 # Refuses a checkpoint that was trained for other landmarks before any time is lost.
 custom_hooks = [dict(type='SyncBuffersHook'), dict(type='CheckpointGuardHook')]
+
+env_cfg = dict(cudnn_benchmark=True)  # all inputs of a config have one size: the search for the fastest kernels pays
