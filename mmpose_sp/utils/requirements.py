@@ -29,6 +29,7 @@ CORE = (
     Requirement('mmcv', '2.0.1', '2.2',
                 'mim install "mmcv>=2.0.1,<2.2", or compile it: MMCV_WITH_OPS=1 pip install '
                 '--no-build-isolation --no-binary mmcv mmcv==2.1.0'),
+    # mmpose.models imports it (RTMO's head), so no model is built without it.
     Requirement('mmdet', '3.0', '3.4', 'pip install --no-deps mmdet==3.3.0'),
     Requirement('mmpose', '1.3', '1.4', 'pip install --no-deps mmpose==1.3.2'),
 )
