@@ -23,7 +23,7 @@ if not _is_report():
     check_versions()
 
     from . import codecs, datasets, evaluation, models  # noqa: F401
-    from .utils import checkpoint
+    from .utils import checkpoint, ema  # noqa: F401
     checkpoint.allow_mmengine_checkpoints()
 
 __all__ = ['__version__']

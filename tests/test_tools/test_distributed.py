@@ -2,6 +2,7 @@
 import re
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from mmengine.model import BaseModule, MMDistributedDataParallel
 from mmengine.structures import InstanceData
-from mmpose.registry import MODELS
+from mmpose.registry import HOOKS, MODELS
 from mmpose.structures import PoseDataSample
 from tiny_run import ROOT, run_tool, write_config
 
@@ -83,6 +84,17 @@ def evaluate(faces):
     return metric.evaluate(METRIC_FACES)
 
 
+def averaged_statistics(rank):
+    """Buffers of the averaged model after an epoch of one step from 0, on images whose mean is 10 times the rank."""
+    hook = HOOKS.build({'type': 'SyncedEMAHook', 'update_buffers': True})
+    runner = SimpleNamespace(model=torch.nn.BatchNorm2d(1, momentum=1.), iter=0)
+    hook.before_run(runner)
+    runner.model(torch.full((2, 1, 4, 4), 10. * rank))
+    hook.after_train_iter(runner, 0)
+    hook.after_train_epoch(runner)
+    return {key: value.clone() for key, value in hook.ema_model.module.named_buffers()}
+
+
 def worker(rank, folder):
     """One of two processes; leaves what it found in ``folder``."""
     torch.set_num_threads(1)
@@ -90,8 +102,10 @@ def worker(rank, folder):
     model = MMDistributedDataParallel(build_model())
     half = FACES // 2
     loss, gradients = step(model, range(rank * half, (rank + 1) * half))
+    averaged = averaged_statistics(rank)
     padded = [0, 2, 4] if rank == 0 else [1, 3, 0]  # as DefaultSampler hands them out with round_up
-    torch.save({'loss': loss, 'gradients': gradients, 'metrics': evaluate(padded)}, f'{folder}/{rank}.pth')
+    torch.save({'loss': loss, 'gradients': gradients, 'metrics': evaluate(padded),
+                'averaged': averaged}, f'{folder}/{rank}.pth')
     dist.destroy_process_group()
 
 
@@ -118,6 +132,12 @@ def test_every_process_has_the_scores_of_one_process(two_processes):
     assert {'NME', 'FR', 'AUC', 'blur/NME'} <= whole.keys()
     for found in two_processes:
         assert found['metrics'] == pytest.approx(whole)
+
+
+def test_the_averaged_model_is_the_same_in_all_processes(two_processes):
+    for found in two_processes:  # the first update copies the model
+        assert found['averaged']['running_mean'].item() == pytest.approx(5), 'mean of 0 and 10'
+        assert found['averaged']['num_batches_tracked'] == 1
 
 
 def test_dist_train_and_dist_test_run_without_gpus(tmp_path):

@@ -13,5 +13,5 @@ custom_hooks = [
     dict(type='SyncBuffersHook'),
     dict(type='CheckpointGuardHook'),
     dict(
-        type='EMAHook', ema_type='ExpMomentumEMA', momentum=0.001, gamma=500, update_buffers=True, priority=49),
+        type='SyncedEMAHook', ema_type='ExpMomentumEMA', momentum=0.001, gamma=500, update_buffers=True, priority=49),
 ]

@@ -25,7 +25,7 @@ custom_hooks = [
     dict(type='SyncBuffersHook'),
     dict(type='CheckpointGuardHook'),
     dict(
-        type='EMAHook',
+        type='SyncedEMAHook',
         ema_type='ExpMomentumEMA',
         momentum=0.002,
         gamma=200,
