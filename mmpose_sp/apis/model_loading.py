@@ -9,7 +9,7 @@ from mmengine.device import get_device
 from mmengine.fileio import get_local_path
 from mmpose.apis import init_model
 
-from mmpose_sp.utils.checkpoint import can_allow_objects, checkpoint_landmarks, compare_checkpoint
+from mmpose_sp.utils.checkpoint import can_allow_objects, checkpoint_landmarks, compare_checkpoint, model_state
 
 #: The model in the package: <name>.py its config, <name>.pth its weights, <name>.md its card.
 PACKAGED = Path(__file__).resolve().parents[1] / 'weights' / 'lite-unet_sp_300w-part'
@@ -120,10 +120,7 @@ def load_model(config: Config, checkpoint: Union[str, Path, None], device: str) 
             raise ValueError(f'{checkpoint} does not fit the model of this config:\n  ' + '\n  '.join(problems)
                              + (f'\nIt was trained on {origin}.' if origin else '')
                              + '\nUse the config that it was trained with, or give the checkpoint of this config.')
-        state = loaded.get('state_dict', loaded)
-        prefix = 'module.'
-        model.load_state_dict(
-            {key[len(prefix):] if key.startswith(prefix) else key: value for key, value in state.items()}, strict=False)
+        model.load_state_dict(model_state(loaded), strict=False)
         model.checkpoint_meta = loaded.get('meta') or {}
         model.dataset_meta = model.checkpoint_meta.get('dataset_meta') or model.dataset_meta
     return model.to(device).eval()

@@ -76,11 +76,17 @@ class CheckpointGuardHook(Hook):
                 'checkpoint), or give the checkpoint of this config.')
 
 
+def model_state(checkpoint: Dict[str, Any]) -> Dict[str, torch.Tensor]:
+    """The parameters in a checkpoint, without the ``module.`` that data parallelism puts before their names."""
+    prefix = 'module.'
+    state = checkpoint.get('state_dict', checkpoint)
+    return {key[len(prefix):] if key.startswith(prefix) else key: value for key, value in state.items()}
+
+
 def compare_checkpoint(model: torch.nn.Module, checkpoint: Dict[str, Any], show: int = 5) -> List[str]:
     """One line per parameter that the checkpoint lacks or has in another shape (at most ``show``, then a count)."""
     model = model.module if is_model_wrapper(model) else model
-    given = checkpoint.get('state_dict', checkpoint)
-    given = {key[len('module.'):] if key.startswith('module.') else key: value for key, value in given.items()}
+    given = model_state(checkpoint)
     problems = []
     for key, value in model.state_dict().items():
         if key not in given:
