@@ -132,7 +132,7 @@ class EdgeToLandmark(nn.Module):
 
 
 def conv1x1(in_channels: int, out_channels: int, std: Optional[float] = None) -> nn.Conv2d:
-    """Point-wise convolution, with normal weights of deviation ``std`` and no bias if given."""
+    """Point-wise convolution; with ``std``, its weights are normal of this deviation and its biases begin at 0."""
     conv = nn.Conv2d(in_channels, out_channels, 1)
     if std is not None:
         nn.init.normal_(conv.weight, std=std)
