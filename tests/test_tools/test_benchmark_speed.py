@@ -10,7 +10,7 @@ TOOLS = Path(__file__).resolve().parents[2] / 'tools' / 'analysis_tools'
 sys.path.insert(0, str(TOOLS))
 
 import benchmark_speed  # noqa: E402
-from benchmarks import SECTIONS, decode, loss, measure, report  # noqa: E402
+from benchmarks import SECTIONS, decode, loss, measure, report, step  # noqa: E402
 from benchmarks.problems import gaussian_maps, score_problem  # noqa: E402
 
 CPU = measure.Context(torch.device('cpu'), 1, True, Path())
@@ -108,9 +108,45 @@ def test_all_objectives_train():
 
 def test_memory_of_a_step_includes_the_gradient():
     problem = score_problem(CPU.device, batch=1, count=64, size=64)
-    step = loss.training_step(problem, problem.scores.sum)  # the gradient is all it makes that is as large as the maps
+    train = loss.training_step(problem, problem.scores.sum)  # the gradient is all it makes as large as the maps
     assert measure.peak_memory(CPU, problem.scores.sum) < 1000
-    assert measure.peak_memory(CPU, step) == pytest.approx(problem.scores.numel() * 4, rel=0.01)
+    assert measure.peak_memory(CPU, train) == pytest.approx(problem.scores.numel() * 4, rel=0.01)
+
+
+class AutocastLoss(torch.nn.Module):
+    """The loss is ``factor`` under autocast and 1 without."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.weight, self.factor = torch.nn.Parameter(torch.ones(1)), factor
+
+    def forward(self, images, samples, mode):
+        return {'loss_kpt': self.weight.sum() * (self.factor if torch.is_autocast_cpu_enabled() else 1.)}
+
+
+@pytest.mark.parametrize(('factor', 'finite'), [(2., True), (float('inf'), False)])
+def test_the_loss_under_amp_is_checked(factor, finite):
+    assert step.Trainer(AutocastLoss(factor), torch.zeros(1), []).amp_is_finite() is finite
+
+
+def test_amp_works_with_torch_before_2_3(monkeypatch):
+    monkeypatch.delattr(torch.amp, 'GradScaler')
+    assert step.Trainer(AutocastLoss(2.), torch.zeros(1), []).amp_is_finite()
+
+
+@pytest.mark.parametrize('message', ['', 'one\ntwo'])
+def test_a_failing_compiler_is_reported(monkeypatch, message):
+    def fail(*args, **kwargs):
+        raise RuntimeError(message)
+    monkeypatch.setattr(torch, 'compile', fail)
+    trainer = step.Trainer(AutocastLoss(2.), torch.zeros(1), [])
+    monkeypatch.setattr(step, 'trainers', lambda context, batch: {step.OURS: trainer})
+    assert step.compiled(CPU._replace(quick=False)).endswith(f'RuntimeError: {message[:3] or "no message"}')
+
+
+def test_sections_of_the_cpu_measure_its_time_beside_a_gpu(monkeypatch):
+    monkeypatch.setattr(measure.time, 'process_time', lambda: 3.)
+    assert CPU._replace(device=torch.device('cuda')).on_cpu.clock() == 3.
 
 
 def test_decoders_are_compared_in_the_same_pixels():

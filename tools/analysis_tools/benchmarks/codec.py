@@ -27,7 +27,7 @@ def run(context: Context) -> Section:
         for face in faces[layout]:
             codec.encode(face, None)
 
-    times = interleave(context, {name: lambda args=args: encode(*args) for name, args in codecs.items()},
+    times = interleave(context.on_cpu, {name: lambda args=args: encode(*args) for name, args in codecs.items()},
                        3 * context.repeats)
     rows = [{'codec': name, 'landmarks': faces[layout][0].shape[1], 'ms per face': times[name].ms / 8,
              'times MSRAHeatmap': times[name].over(times[MSRA])} for name, (layout, _) in codecs.items()]

@@ -27,6 +27,11 @@ class Context(NamedTuple):
     def repeats(self) -> int:
         return 3 if self.quick else 11
 
+    @property
+    def on_cpu(self) -> 'Context':
+        """For a section that computes on the CPU alone, whatever the device."""
+        return self._replace(device=torch.device('cpu'))
+
     def synchronize(self) -> None:
         if self.device.type == 'cuda':
             torch.cuda.synchronize(self.device)
@@ -95,10 +100,15 @@ def peak_memory(context: Context, function: Callable[[], object]) -> int:
         function()
     events = record.profiler.kineto_results.events()
     taken = peak = 0
-    for event in sorted((e for e in events if e.name() == '[memory]'), key=lambda e: e.start_ns()):
+    for event in sorted((e for e in events if e.name() == '[memory]'), key=_start):
         taken += event.nbytes()
         peak = max(peak, taken)
     return peak
+
+
+def _start(event) -> int:
+    """When a profiler's event began, in ns, or in us with a torch that counts in them."""
+    return event.start_ns() if hasattr(event, 'start_ns') else event.start_us()
 
 
 def memory_bandwidth(context: Context) -> float:

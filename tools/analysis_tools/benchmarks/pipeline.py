@@ -43,7 +43,8 @@ def run(context: Context) -> Section:
                 np.random.seed(seed)  # noqa: NPY002  mmpose draws from it
                 pipeline(copy.copy(record))
 
-        times = interleave(context, {name: lambda p=p: load(p) for name, p in pipelines.items()}, 3 * context.repeats)
+        times = interleave(context.on_cpu, {name: lambda p=p: load(p) for name, p in pipelines.items()},
+                           3 * context.repeats)
         rows += [{'picture': picture, 'target': name, 'images/s': FACES / times[name].seconds,
                   'share of no target': times[NOTHING].over(times[name])} for name in pipelines]
         goals.append(Goal(f'{picture}: ours, share of the images/s without a target',

@@ -37,7 +37,9 @@ class Trainer:
         self.model, self.images, self.samples = model.train(), images, samples
         self.optimizer = torch.optim.Adam(model.parameters(), lr=1e-5)
         self.half = torch.float16 if images.is_cuda else torch.bfloat16
-        self.scaler = torch.amp.GradScaler(enabled=images.is_cuda)
+        scaler = getattr(torch.amp, 'GradScaler', None) or torch.cuda.amp.GradScaler  # torch < 2.3
+        # the default of 2**16 overflows first, and these few steps are too few for it to find its way down
+        self.scaler = scaler(init_scale=2.**10, enabled=images.is_cuda)
 
     def loss(self) -> torch.Tensor:
         losses = self.model(self.images, self.samples, mode='loss')
@@ -48,18 +50,21 @@ class Trainer:
         self.loss().backward()
         self.optimizer.step()
 
-    def amp_step(self) -> None:
+    def amp_step(self) -> torch.Tensor:
+        """The loss, as autocast gives it."""
         self.optimizer.zero_grad()
         with torch.autocast(self.images.device.type, self.half):
             loss = self.loss()
         self.scaler.scale(loss).backward()
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        return loss.detach()
 
-    def finite(self) -> bool:
-        """Whether the loss and the gradients of the last step are."""
+    def amp_is_finite(self) -> bool:
+        """Whether the loss and the gradients of one more AMP step are."""
+        loss = self.amp_step()
         gradients = (p.grad for p in self.model.parameters() if p.grad is not None)
-        return all(bool(g.isfinite().all()) for g in gradients) and bool(self.loss().isfinite())
+        return bool(loss.isfinite()) and all(bool(g.isfinite().all()) for g in gradients)
 
 
 def trainers(context: Context, batch: int) -> Dict[str, Trainer]:
@@ -96,7 +101,8 @@ def compiled(context: Context) -> str:
         loss = trainer.loss()
         loss.backward()
     except Exception as error:  # a compiler may raise anything; the reason is what we are after
-        return f'torch.compile ({backend}) fails: {type(error).__name__}: {str(error).splitlines()[0]}'
+        reason = next(iter(str(error).splitlines()), 'no message')
+        return f'torch.compile ({backend}) fails: {type(error).__name__}: {reason}'
     return (f'torch.compile ({backend}) of the whole model works: loss {loss.item():.6f}, eager {eager:.6f}. The loss '
             'itself stays out of the graph: its checks depend on the data, and its arithmetic is fused by hand.')
 
@@ -108,7 +114,7 @@ def run(context: Context) -> Section:
     heads = {f'{name}, head and loss only': loss_only(trainer) for name, trainer in runs.items()}
     amp = {f'{name}, AMP': trainer.amp_step for name, trainer in runs.items()}
     times = {**interleave(context, {**steps, **amp}), **interleave(context, heads, 2 * context.repeats)}
-    finite = all(trainer.finite() for trainer in runs.values())
+    finite = all(trainer.amp_is_finite() for trainer in runs.values())
     rows = [{'step': name, 'ms': timing.ms, 'images/s': batch / timing.seconds,
              'times stock': timing.over(times[name.replace(OURS, STOCK)])} for name, timing in times.items()]
     goals = [Goal('time of our step over the stock step', times[OURS].over(times[STOCK]), 1.05)]
