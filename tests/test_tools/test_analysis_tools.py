@@ -1,5 +1,6 @@
 """The analysis commands: 1-D analysis, curves, tables, score maps, qualitative sheets, sweep, smoothing pipeline."""
 import json
+import shutil
 import socket
 import sys
 from pathlib import Path
@@ -319,10 +320,11 @@ def test_models_of_different_faces_are_refused():
         qualitative.match_models([[PredictedFace('a', points, points)], [PredictedFace('b', points, points)]], 'xy')
 
 
-#: The test pipeline of tiny_run also makes targets, which pictures without annotation do not have.
+#: The test pipeline of tiny_run also makes targets, which pictures without annotation do not have; and a sweep refuses
+#: to choose by the test faces.
 PREDICTING = """
 test_dataloader = dict(batch_size=4, num_workers=0, persistent_workers=False, dataset=dict(
-    data_root={data!r}, ann_file='faces.json', pipeline=pipeline[:3] + [dict(type='PackPoseInputs')]))
+    data_root={data!r}, ann_file='test_faces.json', pipeline=pipeline[:3] + [dict(type='PackPoseInputs')]))
 """
 
 
@@ -334,6 +336,7 @@ def tiny(tmp_path_factory):
     from mmpose.registry import DATASETS, MODELS
     folder = tmp_path_factory.mktemp('tiny')
     config = write_config(folder, extra=PREDICTING.format(data=str(folder)))
+    shutil.copy(folder / 'faces.json', folder / 'test_faces.json')
     cfg = Config.fromfile(config)
     init_default_scope('mmpose')
     torch.manual_seed(0)
@@ -471,6 +474,13 @@ def test_sweep_trains_with_several_processes(tiny, tmp_path, monkeypatch):
     log = (tmp_path / 'base' / sweep.LOG).read_text()
     # 4 faces a process; the schedule is made for 16
     assert 'the current batch size is 8' in log and 'LR is set based on batch size of 16' in log
+
+
+def test_sweep_does_not_choose_by_the_test_faces(tiny, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        sweep.main([str(tiny / 'tiny.py'), '--grid', 'eps=1', '--work-dir', str(tmp_path), '--dry-run', '--cfg-options',
+                    'test_dataloader.dataset.ann_file=faces.json'])
+    assert '--val-fraction' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('gpus', ['0', '-1'])

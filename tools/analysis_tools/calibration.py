@@ -10,7 +10,6 @@ the weights.
 """
 import argparse
 import json
-import os
 from pathlib import Path
 from typing import Dict, NamedTuple
 
@@ -31,6 +30,7 @@ from mmpose_sp.codecs import ImageAwareLabelSmoothing
 from mmpose_sp.codecs.calibration import Calibration, read_posterior
 from mmpose_sp.evaluation import calibration as measures
 from mmpose_sp.utils.atomic import atomic_path
+from mmpose_sp.utils.splits import validated_on_test_faces
 
 
 class Collected(NamedTuple):
@@ -123,11 +123,10 @@ def check_split(config: Config) -> None:
     Raises:
         ValueError: Both loaders read the same annotation file; names it and the fix.
     """
-    val, test = (os.path.abspath(os.path.join(loader.dataset.get('data_root') or '', loader.dataset.ann_file))
-                 for loader in (config.val_dataloader, config.test_dataloader))
-    if val == test:
+    shared = validated_on_test_faces(config)
+    if shared:
         raise ValueError(
-            f'the config validates on its test faces ({test}), so the calibration would be measured on what it was '
+            f'the config validates on its test faces ({shared}), so the calibration would be measured on what it was '
             'fitted on. Hold training faces out with --val-fraction of the converter (a model trained without them is '
             'needed) and give their file: --cfg-options val_dataloader.dataset.ann_file=... (--fit test fits on the '
             'test faces and says so in the report)')

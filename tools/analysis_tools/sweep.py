@@ -30,6 +30,7 @@ from tqdm import tqdm
 
 import mmpose_sp  # noqa: F401  registers the losses
 from mmpose_sp.utils.atomic import atomic_path
+from mmpose_sp.utils.splits import validated_on_test_faces
 
 ROOT = Path(__file__).resolve().parents[2]
 LOSS = 'model.head.loss'
@@ -266,6 +267,11 @@ def main(argv=None) -> None:
     settings = [config.pretty_text, args.cfg_options, args.gpus, args.auto_scale_lr]
     identity = hashlib.sha256(json.dumps(settings).encode()).hexdigest()
     config.merge_from_dict(parse_options(args.cfg_options))
+    shared = validated_on_test_faces(config)
+    if shared:
+        args.parser.error(f'{args.config} validates on its test faces ({shared}), which must not choose anything. Hold '
+                          'training faces out with --val-fraction of the converter and give both files: --cfg-options '
+                          'train_dataloader.dataset.ann_file=... val_dataloader.dataset.ann_file=...')
     finished, failed = [], []
     try:
         own = own_values(config, args.grid)
