@@ -198,7 +198,7 @@ def convert_part(args, out: Output) -> None:
 
 def main(argv=None) -> None:
     parser = argument_parser(
-        '300-W (.pts) to COCO-style annotations.', 'folder with afw, helen, lfpw, ibug', 'data/300w'
+        __doc__, 'folder with afw, helen, lfpw, ibug', 'data/300w'
     )
     add_image_options(parser)
     parser.add_argument(

@@ -123,7 +123,7 @@ def read_split(path: Path, name: str, first: int, out: Output, image_format: str
 
 def main(argv=None) -> None:
     parser = argument_parser(
-        'COFW (colour, 29 points) to COCO-style annotations.',
+        __doc__,
         'folder with COFW_train_color.mat and COFW_test_color.mat',
         'data/cofw',
     )

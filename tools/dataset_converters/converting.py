@@ -345,7 +345,7 @@ def progress(items, desc: str, total: Optional[int] = None):
 
 
 def argument_parser(description: str, src_help: str, dst: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=description)
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('src', type=Path, metavar='SRC', help=src_help)
     parser.add_argument('dst', type=Path, metavar='DST', help=f'folder to write to; the configs expect {dst}')
     parser.add_argument(

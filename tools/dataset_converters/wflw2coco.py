@@ -146,7 +146,7 @@ def subsets_of(faces: List[Face]) -> Dict[str, List[Face]]:
 
 def main(argv=None) -> None:
     parser = argument_parser(
-        'WFLW to COCO-style annotations.',
+        __doc__,
         'folder with WFLW_images and WFLW_annotations',
         'data/wflw',
     )
