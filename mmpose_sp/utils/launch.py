@@ -68,13 +68,21 @@ def run_mmpose_tool(name: str) -> None:
         # turn (with NCCL), and nobody would read the reason; ended at once, the launcher stops the others.
         traceback.print_exc()
         _end(1)
-    if dist.is_available() and dist.is_initialized():
-        on_cpu = dist.get_backend() == 'gloo'
-        dist.destroy_process_group()
-        if on_cpu:
-            # All is written. Threads of gloo that still run while the interpreter is torn down abort the process now
-            # and then ("terminate called without an active exception"), and the launcher would report a failure.
-            _end(0)
+    leave_process_group()
+
+
+def leave_process_group() -> None:
+    """What a process does when its work is done and written: with gloo it ends here, with status 0.
+
+    gloo's threads and Python's may wait for each other where the group is taken down, and abort the process
+    ("terminate called without an active exception") where the interpreter is, so neither is left to them.
+    """
+    if not (dist.is_available() and dist.is_initialized()):
+        return
+    if dist.get_backend() == 'gloo':
+        dist.barrier()  # nobody leaves while another still reads from it
+        _end(0)
+    dist.destroy_process_group()
 
 
 def _end(status: int) -> None:

@@ -98,14 +98,15 @@ def test_every_table_and_figure_has_a_place():
 
 
 def commands(page):
-    """Commands of code blocks and of inline code, variables replaced."""
+    """Commands of code blocks and of inline code, variables replaced (those of a loop by their first value)."""
     text = page.read_text().replace('\\\n', ' ')
     blocks = re.findall(r'```bash\n(.*?)```', text, re.S)
-    inline = re.findall(r'`((?:python )?tools/[^`]+)`', re.sub(r'```.*?```', '', text, flags=re.S))
+    inline = re.findall(r'`((?:python )?tools/[^`\s]+\.(?:py|sh)[^`]*)`', re.sub(r'```.*?```', '', text, flags=re.S))
     for block in [*blocks, *inline]:
-        variables = {'C': PREFIX, **dict(re.findall(r'^(\w+)=(\S+)$', block, re.M))}
+        loops = dict(re.findall(r'\bfor (\w+) in (\S+)', block))
+        variables = {'C': PREFIX, **dict(re.findall(r'^ *(\w+)=(\S+)(?: +#.*)?$', block, re.M))}
         for line in block.splitlines():
-            words = string.Template(line).safe_substitute(variables).split()
+            words = string.Template(string.Template(line).safe_substitute(variables)).safe_substitute(loops).split()
             if any(word.startswith('tools/') for word in words):
                 yield words
 
