@@ -67,6 +67,6 @@ def run_tool(*command, ok=True, cwd=None):
     env = {key: value for key, value in os.environ.items() if key != 'VIRTUAL_ENV'}
     env.update(PYTHON=sys.executable, OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='', PYTHONWARNINGS='ignore')
     done = subprocess.run([str(part) for part in command], env=env, cwd=str(cwd or ROOT), stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=1200)
     assert (done.returncode == 0) == ok, done.stdout[-3000:]
     return done.stdout
