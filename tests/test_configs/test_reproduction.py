@@ -103,10 +103,12 @@ def commands(page):
     blocks = re.findall(r'```bash\n(.*?)```', text, re.S)
     inline = re.findall(r'`((?:python )?tools/[^`\s]+\.(?:py|sh)[^`]*)`', re.sub(r'```.*?```', '', text, flags=re.S))
     for block in [*blocks, *inline]:
-        loops = dict(re.findall(r'\bfor (\w+) in (\S+)', block))
-        variables = {'C': PREFIX, **dict(re.findall(r'^ *(\w+)=(\S+)(?: +#.*)?$', block, re.M))}
+        variables = dict(re.findall(r'\bfor (\w+) in (\S+)', block), C=PREFIX)
+        variables.update(re.findall(r'^ *(\w+)=(\S+)(?: +#.*)?$', block, re.M))
         for line in block.splitlines():
-            words = string.Template(string.Template(line).safe_substitute(variables)).safe_substitute(loops).split()
+            for _ in range(2):  # variables in the values of variables
+                line = string.Template(line).safe_substitute(variables)
+            words = line.split()
             if any(word.startswith('tools/') for word in words):
                 yield words
 
