@@ -3,6 +3,7 @@
 torch, mmcv, mmengine, mmdet and mmpose are deliberately not required here: pip would replace what a
 working OpenMMLab environment holds. ``import mmpose_sp`` checks their versions and says what to do.
 """
+
 import os
 import re
 

@@ -4,6 +4,7 @@ Importing this package checks the versions of its foundations and registers ever
 transform, model, metric and hook, so that one config line,
 ``custom_imports = dict(imports=['mmpose_sp'])``, is all a user writes.
 """
+
 import sys
 
 from .version import __version__
@@ -20,10 +21,12 @@ def _is_report() -> bool:
 
 if not _is_report():
     from .utils.requirements import check_versions
+
     check_versions()
 
     from . import codecs, datasets, evaluation, models  # noqa: F401
     from .utils import checkpoint, ema  # noqa: F401
+
     checkpoint.allow_mmengine_checkpoints()
 
 __all__ = ['__version__']

@@ -1,4 +1,5 @@
 """Settings that every test needs, made before anything is imported."""
+
 import os
 import signal
 

@@ -3,6 +3,7 @@
 Everything is synthetic, nothing is downloaded. What is finished is not done again: an interrupted demo goes on where it
 stopped, and ``--fresh`` starts over.
 """
+
 import argparse
 import hashlib
 import json
@@ -64,8 +65,9 @@ def run(command: Sequence[str], stage: str) -> None:
     """Run a command whose own progress bar goes to the terminal; its other output goes there too."""
     code = subprocess.run([sys.executable, *command], cwd=ROOT, env=environment()).returncode
     if code:
-        raise DemoError(f'{stage} failed (exit code {code}); the reason stands above.\n  '
-                        f'To repeat it: python {" ".join(command)}')
+        raise DemoError(
+            f'{stage} failed (exit code {code}); the reason stands above.\n  To repeat it: python {" ".join(command)}'
+        )
 
 
 def run_logged(command: Sequence[str], log: Path, stage: str, epochs: int = 1) -> None:
@@ -75,10 +77,21 @@ def run_logged(command: Sequence[str], log: Path, stage: str, epochs: int = 1) -
         DemoError: The command failed; the end of its log is part of the message.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment(), stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, text=True, errors='replace')
-    bar = tqdm(total=epochs, desc=f'{stage} (starting)', unit='epoch' if epochs > 1 else 'pass',
-               bar_format='{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}')
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors='replace',
+    )
+    bar = tqdm(
+        total=epochs,
+        desc=f'{stage} (starting)',
+        unit='epoch' if epochs > 1 else 'pass',
+        bar_format='{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}',
+    )
     shown: Dict[str, str] = {}
     try:
         with open(log, 'w') as file, bar:
@@ -125,7 +138,8 @@ def environment() -> Dict[str, str]:
         OMP_NUM_THREADS=os.environ.get('OMP_NUM_THREADS', str(threads)),
         PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')])),
         # mmengine's, at every start
-        PYTHONWARNINGS='ignore:pkg_resources is deprecated:UserWarning')
+        PYTHONWARNINGS='ignore:pkg_resources is deprecated:UserWarning',
+    )
 
 
 def make_data(args: argparse.Namespace) -> Tuple[Path, str]:
@@ -137,9 +151,24 @@ def make_data(args: argparse.Namespace) -> Tuple[Path, str]:
     if is_done(raw, stamp):
         print('already there')
     else:
-        run(['tools/dataset_converters/synthetic_faces.py', str(raw), '--layout', 'wflw', '--num-train',
-             str(args.num_train), '--num-test', str(args.num_test), '--seed', str(args.seed), '--workers',
-             str(args.workers), '--overwrite'], 'rendering')
+        run(
+            [
+                'tools/dataset_converters/synthetic_faces.py',
+                str(raw),
+                '--layout',
+                'wflw',
+                '--num-train',
+                str(args.num_train),
+                '--num-test',
+                str(args.num_test),
+                '--seed',
+                str(args.seed),
+                '--workers',
+                str(args.workers),
+                '--overwrite',
+            ],
+            'rendering',
+        )
         mark_done(raw, stamp)
 
     say(f'2/6 Converting them with tools/dataset_converters/wflw2coco.py: {data}')
@@ -166,6 +195,7 @@ def config_options(args: argparse.Namespace, data: Path) -> List[str]:
 def train(args: argparse.Namespace, data: Path, data_stamp: str) -> Path:
     """Stage 3; returns the best checkpoint by the validation faces."""
     from mmengine.config import Config
+
     work_dir = args.work_dir / 'train'
     options = config_options(args, data)
     config = Config.fromfile(ROOT / CONFIG)
@@ -182,8 +212,21 @@ def train(args: argparse.Namespace, data: Path, data_stamp: str) -> Path:
             shutil.rmtree(work_dir, ignore_errors=True)
             work_dir.mkdir(parents=True)
             started.write_text(stamp)
-        run_logged(['tools/train.py', CONFIG, '--work-dir', str(work_dir), '--resume', '--cfg-options',
-                    'default_hooks.logger.interval=5', *options], args.work_dir / 'train.log', 'training', epochs)
+        run_logged(
+            [
+                'tools/train.py',
+                CONFIG,
+                '--work-dir',
+                str(work_dir),
+                '--resume',
+                '--cfg-options',
+                'default_hooks.logger.interval=5',
+                *options,
+            ],
+            args.work_dir / 'train.log',
+            'training',
+            epochs,
+        )
         mark_done(work_dir, stamp)
     best = sorted(work_dir.glob('best_NME_epoch_*.pth'))
     if not best:
@@ -195,11 +238,28 @@ def test(args: argparse.Namespace, data: Path, checkpoint: Path) -> Path:
     """Stage 4; returns the folder with metrics, errors, predictions and the CED plot."""
     out = args.work_dir / 'test'
     say(f'4/6 Testing {checkpoint.name}: {out}')
-    evaluator = [f'test_evaluator.0.{key}_file={out / name}' for key, name in
-                 (('errors', 'errors.json'), ('ced', 'ced.png'))]
-    run_logged(['tools/test.py', CONFIG, str(checkpoint), '--work-dir', str(out), '--out', str(out / 'metrics.json'),
-                '--dump', str(out / 'predictions.pkl'), '--cfg-options', 'default_hooks.logger.interval=1', *evaluator,
-                *config_options(args, data)], args.work_dir / 'test.log', 'testing')
+    evaluator = [
+        f'test_evaluator.0.{key}_file={out / name}' for key, name in (('errors', 'errors.json'), ('ced', 'ced.png'))
+    ]
+    run_logged(
+        [
+            'tools/test.py',
+            CONFIG,
+            str(checkpoint),
+            '--work-dir',
+            str(out),
+            '--out',
+            str(out / 'metrics.json'),
+            '--dump',
+            str(out / 'predictions.pkl'),
+            '--cfg-options',
+            'default_hooks.logger.interval=1',
+            *evaluator,
+            *config_options(args, data),
+        ],
+        args.work_dir / 'test.log',
+        'testing',
+    )
     return out
 
 
@@ -207,6 +267,7 @@ def print_table(metrics: Dict[str, float], faces: List[dict]) -> None:
     """NME / FR / AUC of the full set and the six subsets."""
     from rich.console import Console
     from rich.table import Table
+
     table = Table(title='Synthetic WFLW, test faces (inter-ocular; FR and AUC at 10%)')
     table.add_column('subset')
     for name in ('faces', 'NME %', 'FR %', 'AUC'):
@@ -230,6 +291,7 @@ def draw(args: argparse.Namespace, data: Path, out: Path) -> List[Path]:
 
     from mmpose_sp import visualization as vis
     from mmpose_sp.utils.images import read_image
+
     say(f'5/6 Drawing: {args.work_dir}')
     errors = {face['id']: face['nme'] for face in json.loads((out / 'errors.json').read_text())['faces']}
     faces = vis.load_predictions(str(out / 'predictions.pkl'), errors)
@@ -251,8 +313,9 @@ def draw(args: argparse.Namespace, data: Path, out: Path) -> List[Path]:
             face = min(annotated, key=lambda face: len(face.subsets))
             codec = make_codec(98)
             crop, matrix = vis.crop_around(read_image(face.image), face.landmarks, codec.input_size[0])
-            vis.plot_stages(crop, vis.transform_points(face.landmarks, matrix).astype(np.float32), codec,
-                            SHOWN['wflw'], str(path))
+            vis.plot_stages(
+                crop, vis.transform_points(face.landmarks, matrix).astype(np.float32), codec, SHOWN['wflw'], str(path)
+            )
     return pictures
 
 
@@ -274,17 +337,19 @@ def real_face(path: Path) -> Optional[Path]:
     from mmpose_sp.apis import FaceLandmarker, draw_result
     from mmpose_sp.apis.drawing import ELLIPSE_STD
     from mmpose_sp.codecs import boundary_curves
+
     landmarker = FaceLandmarker.from_packaged(device='cpu')
-    result, = landmarker(astronaut()[..., ::-1].copy(), keep_image=True)
+    (result,) = landmarker(astronaut()[..., ::-1].copy(), keep_image=True)
     if not result.faces:
         raise DemoError('no face was found in the photograph of the astronaut')
     face = result.faces[0]
     whole = draw_result(result.image, result, ('boxes', 'landmarks'))
     close, matrix = vis.crop_around(result.image, face.landmarks, len(whole), padding=1.35)
     points = vis.transform_points(face.landmarks, matrix)
-    close = vis.draw_boundaries(close, [
-        curve for boundary in landmarker.boundaries for curve in boundary_curves(points, boundary)])
-    close = vis.draw_uncertainty(close, points, face.covariance * matrix[0, 0]**2, ELLIPSE_STD)
+    close = vis.draw_boundaries(
+        close, [curve for boundary in landmarker.boundaries for curve in boundary_curves(points, boundary)]
+    )
+    close = vis.draw_uncertainty(close, points, face.covariance * matrix[0, 0] ** 2, ELLIPSE_STD)
     close = vis.draw_confidence(close, points, face.confidence, 2.5)
     vis.write_image(str(path), np.concatenate([whole, close], axis=1))
     print(f'{len(result.faces)} face, mean confidence {face.confidence.mean():.2f}')
@@ -329,8 +394,13 @@ def main(argv=None) -> None:
         sys.exit('\ninterrupted; the same command goes on from here')
     print_table(json.loads((out / 'metrics.json').read_text()), json.loads((out / 'errors.json').read_text())['faces'])
     print(f'Done in {(time.monotonic() - begin) / 60:.1f} min. Written:')
-    for what, path in (('checkpoint', checkpoint), ('metrics', out / 'metrics.json'), ('errors', out / 'errors.json'),
-                       ('CED plot', out / 'ced.png'), *((p.stem.replace('_', ' '), p) for p in pictures)):
+    for what, path in (
+        ('checkpoint', checkpoint),
+        ('metrics', out / 'metrics.json'),
+        ('errors', out / 'errors.json'),
+        ('CED plot', out / 'ced.png'),
+        *((p.stem.replace('_', ' '), p) for p in pictures),
+    ):
         print(f'  {what:16} {path}')
 
 

@@ -6,6 +6,7 @@
 The page is served from this machine alone: nothing is reported, no share link is made, the browser is told to load
 nothing from elsewhere, and uploaded pictures are deleted at the end (Ctrl-C).
 """
+
 import argparse
 import os
 import sys
@@ -26,8 +27,10 @@ from mmpose_sp.utils.images import read_image
 
 CLOSE_UP, MAX_CLOSE_UPS = 640, 8
 POLICY = b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
-NO_FACE = ('**No face found.** The detector looks for upright frontal faces. If the picture is one face, tick '
-           '"the whole picture is one face".')
+NO_FACE = (
+    '**No face found.** The detector looks for upright frontal faces. If the picture is one face, tick '
+    '"the whole picture is one face".'
+)
 
 
 def describe(faces: Sequence[FaceResult], landmark: Optional[int]) -> str:
@@ -41,23 +44,29 @@ def describe(faces: Sequence[FaceResult], landmark: Optional[int]) -> str:
     return '\n\n'.join(lines)
 
 
-def look(landmarker: FaceLandmarker, path: Optional[str], layers: Sequence[str], landmark: Optional[int],
-         whole_image: bool) -> Tuple[List[Tuple[np.ndarray, str]], str]:
+def look(
+    landmarker: FaceLandmarker, path: Optional[str], layers: Sequence[str], landmark: Optional[int], whole_image: bool
+) -> Tuple[List[Tuple[np.ndarray, str]], str]:
     """What the page shows of a picture: RGB views with captions, the whole and its faces, and a text."""
     if not path:
         return [], 'Upload a picture or pick an example.'
     try:
         image = read_image(path)
-        result, = landmarker.iterate(image, whole_image=whole_image, score_maps=landmark is not None)
+        (result,) = landmarker.iterate(image, whole_image=whole_image, score_maps=landmark is not None)
     except (OSError, ValueError, TypeError, cv2.error) as error:
         return [], f'**This file cannot be used.** {str(error).replace(str(path), Path(path).name)}'
     shown, matrix = display_size(image)
-    views = [(draw_view(shown, [moved(face, matrix) for face in result.faces], layers, landmark,
-                        landmarker.boundaries), 'picture')]
+    views = [
+        (
+            draw_view(shown, [moved(face, matrix) for face in result.faces], layers, landmark, landmarker.boundaries),
+            'picture',
+        )
+    ]
     for number, face in enumerate(result.faces[:MAX_CLOSE_UPS], start=1):
         close, matrix = vis.crop_around(image, face.landmarks, CLOSE_UP, padding=1.4)
-        views.append((draw_view(close, [moved(face, matrix)], layers, landmark, landmarker.boundaries),
-                      f'face {number}'))
+        views.append(
+            (draw_view(close, [moved(face, matrix)], layers, landmark, landmarker.boundaries), f'face {number}')
+        )
     return views, describe(result.faces, landmark)
 
 
@@ -66,6 +75,7 @@ def write_examples(folder: Path) -> List[str]:
     pictures = {f'rendered_{seed}': render_face(np.random.default_rng(seed), 512).image for seed in (0, 2)}
     try:
         from skimage.data import astronaut
+
         pictures = {'astronaut': astronaut()[..., ::-1], **pictures}
     except ImportError:
         pass
@@ -85,8 +95,11 @@ def build_page(landmarker: FaceLandmarker, examples: List[str]):
                 photo = gr.File(label='Picture', type='filepath', height=140)
                 gr.Examples(examples, photo, label='Examples')
                 shown = gr.CheckboxGroup(layers, value=['boundaries', 'confidence'], label='Show (ellipses: 95%)')
-                landmark = gr.Dropdown([('none', None)] + [(str(i), i) for i in range(landmarker.num_landmarks)],
-                                       value=None, label='Score map of landmark')
+                landmark = gr.Dropdown(
+                    [('none', None)] + [(str(i), i) for i in range(landmarker.num_landmarks)],
+                    value=None,
+                    label='Score map of landmark',
+                )
                 whole = gr.Checkbox(False, label='The whole picture is one face (no detection)')
             with gr.Column(scale=2):
                 text = gr.Markdown('Upload a picture or pick an example.', elem_id='found')
@@ -107,6 +120,7 @@ class LocalOnly:
             if message['type'] == 'http.response.start':
                 message['headers'] = [*message.get('headers', ()), (b'content-security-policy', POLICY)]
             await send(message)
+
         await self.app(scope, receive, with_policy)
 
 
@@ -135,8 +149,13 @@ def main(argv: Optional[List[str]] = None) -> int:
         os.environ['GRADIO_TEMP_DIR'] = folder  # uploads and results
         try:
             page = build_page(FaceLandmarker(args.config, args.checkpoint, args.device), write_examples(Path(folder)))
-            page.launch(server_name=args.host, server_port=args.port, share=False, max_file_size='100mb',
-                        app_kwargs=dict(middleware=[Middleware(LocalOnly)]))
+            page.launch(
+                server_name=args.host,
+                server_port=args.port,
+                share=False,
+                max_file_size='100mb',
+                app_kwargs=dict(middleware=[Middleware(LocalOnly)]),
+            )
         except (OSError, ValueError, TypeError) as error:
             print(f'gradio_demo.py: error: {error}', file=sys.stderr)
             return 2

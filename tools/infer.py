@@ -8,6 +8,7 @@ faces with keypoints, keypoint_scores, bbox, bbox_score; also keypoint_covarianc
 one file: the list of faces for a picture, [{image, instances}] for several, [{frame_id, instances}] for a video.
 Pictures that cannot be used are listed at the end, and the exit status is then 1.
 """
+
 import argparse
 import json
 import sys
@@ -30,21 +31,44 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     parser.add_argument('input', help='picture, folder, "glob pattern", or video')
     add_model_arguments(parser)
     boxes = parser.add_mutually_exclusive_group()
-    boxes.add_argument('--bboxes', nargs='+', metavar='X1,Y1,X2,Y2',
-                       help='face boxes of the picture or of every frame, px: tight around the landmarks')
+    boxes.add_argument(
+        '--bboxes',
+        nargs='+',
+        metavar='X1,Y1,X2,Y2',
+        help='face boxes of the picture or of every frame, px: tight around the landmarks',
+    )
     boxes.add_argument('--bbox-file', metavar='JSON', help='{"path or file name": [[x1, y1, x2, y2], ...], ...}')
     boxes.add_argument('--whole-image', action='store_true', help='every picture is one face, without detection')
-    boxes.add_argument('--detector', default='haar', metavar='CONFIG',
-                       help="config of an mmdet detector (default: OpenCV's cascade for upright frontal faces)")
+    boxes.add_argument(
+        '--detector',
+        default='haar',
+        metavar='CONFIG',
+        help="config of an mmdet detector (default: OpenCV's cascade for upright frontal faces)",
+    )
     parser.add_argument('--detector-weights', metavar='FILE', help='checkpoint of the mmdet detector')
     parser.add_argument('--out-dir', metavar='DIR', help='folder for pictures and predictions')
     parser.add_argument('--json', metavar='FILE', help='one file for all predictions')
-    parser.add_argument('--min-confidence', type=float, default=0., metavar='C',
-                        help="drop detected faces of a lower mean confidence, a detector's false ones (default: 0)")
-    parser.add_argument('--refine', type=int, default=1, metavar='N',
-                        help='crop detected faces anew by their landmarks N times (default: 1)')
-    parser.add_argument('--draw', nargs='+', choices=LAYERS, default=['boundaries', 'confidence'],
-                        help='what the pictures show (default: boundaries confidence)')
+    parser.add_argument(
+        '--min-confidence',
+        type=float,
+        default=0.0,
+        metavar='C',
+        help="drop detected faces of a lower mean confidence, a detector's false ones (default: 0)",
+    )
+    parser.add_argument(
+        '--refine',
+        type=int,
+        default=1,
+        metavar='N',
+        help='crop detected faces anew by their landmarks N times (default: 1)',
+    )
+    parser.add_argument(
+        '--draw',
+        nargs='+',
+        choices=LAYERS,
+        default=['boundaries', 'confidence'],
+        help='what the pictures show (default: boundaries confidence)',
+    )
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda:0, ...')
     parser.add_argument('--batch-size', type=int, default=32, help='faces at once (default: 32)')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='changes of the config, as key=value')
@@ -77,8 +101,10 @@ def read_boxes(args: argparse.Namespace) -> Any:
         except ValueError as error:
             raise ValueError(f'{args.bbox_file}: not JSON: {error}') from error
         if not isinstance(boxes, dict):
-            raise ValueError(f'{args.bbox_file}: must be an object {{"file name": [[x1, y1, x2, y2], ...], ...}}, '
-                             f'not a {type(boxes).__name__}')
+            raise ValueError(
+                f'{args.bbox_file}: must be an object {{"file name": [[x1, y1, x2, y2], ...], ...}}, '
+                f'not a {type(boxes).__name__}'
+            )
         return boxes
     return None
 
@@ -156,8 +182,17 @@ def main(argv: Optional[List[str]] = None) -> int:
         source = open_source(args.input)
         if args.bboxes and source.kind == 'images':
             raise ValueError('--bboxes are those of one picture; give a folder its boxes by --bbox-file')
-        landmarker = FaceLandmarker(args.config, args.checkpoint, args.device, args.detector, args.detector_weights,
-                                    args.batch_size, args.min_confidence, args.refine, args.cfg_options)
+        landmarker = FaceLandmarker(
+            args.config,
+            args.checkpoint,
+            args.device,
+            args.detector,
+            args.detector_weights,
+            args.batch_size,
+            args.min_confidence,
+            args.refine,
+            args.cfg_options,
+        )
         if 'ellipses' in args.draw and not landmarker.has_posterior:
             raise ValueError('--draw ellipses: this model gives no covariances (Gaussian heatmaps)')
     except (OSError, ValueError, TypeError) as error:
@@ -167,8 +202,9 @@ def main(argv: Optional[List[str]] = None) -> int:
     output = Output(args, source, landmarker.boundaries)
     total = faces = 0
     failed: List[str] = []
-    for result in landmarker.iterate(source, bboxes=boxes, whole_image=args.whole_image, errors='record',
-                                     keep_image=bool(args.out_dir)):
+    for result in landmarker.iterate(
+        source, bboxes=boxes, whole_image=args.whole_image, errors='record', keep_image=bool(args.out_dir)
+    ):
         output.add(result)
         if source.kind != 'video' and not (args.out_dir or args.json):
             print(report(result))

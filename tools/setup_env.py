@@ -6,6 +6,7 @@ short, it goes on where it was. The one slow step, compiling mmcv, is done once 
 is kept in ``$XDG_CACHE_HOME/mmpose_sp`` (``~/.cache/mmpose_sp``). Settings of pip and uv (``PIP_*``,
 ``UV_*``, pip's configuration) hold here as well.
 """
+
 import contextlib
 import fcntl
 import hashlib
@@ -49,15 +50,22 @@ def run(*command, **kwargs):
     command = [str(part) for part in command]
     result = subprocess.run(command, **kwargs)
     if result.returncode:
-        raise SetupError(f'this command failed (exit code {result.returncode}), see its output above:\n  '
-                         + ' '.join(command) + '\nRun make again to go on from here.')
+        raise SetupError(
+            f'this command failed (exit code {result.returncode}), see its output above:\n  '
+            + ' '.join(command)
+            + '\nRun make again to go on from here.'
+        )
 
 
 def works(*command):
     """Whether a command exists and succeeds."""
     try:
-        return subprocess.run([str(part) for part in command], stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL).returncode == 0
+        return (
+            subprocess.run(
+                [str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            ).returncode
+            == 0
+        )
     except OSError:
         return False
 
@@ -90,8 +98,12 @@ def read(path):
 def setup_key():
     """Changes with anything that decides what .venv holds, and with where it lies."""
     digest = hashlib.sha256(f'{ROOT} {sys.version_info[:2]}'.encode())
-    for path in (REQUIREMENTS / 'lock.txt', REQUIREMENTS / 'openmmlab.txt', ROOT / 'setup.py',
-                 Path(__file__).resolve()):
+    for path in (
+        REQUIREMENTS / 'lock.txt',
+        REQUIREMENTS / 'openmmlab.txt',
+        ROOT / 'setup.py',
+        Path(__file__).resolve(),
+    ):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -107,7 +119,8 @@ def use_right_python():
             f'requirements/lock.txt is made for {name}, and {sys.executable} is Python '
             f'{platform.python_version()}.\nInstall it (Debian: apt-get install {name} {name}-venv '
             f'{name}-dev) or name it: make PYTHON=/path/to/{name} test\nFor another Python, '
-            'install into an OpenMMLab environment of your own: see "Installation" in README.md.')
+            'install into an OpenMMLab environment of your own: see "Installation" in README.md.'
+        )
     os.execv(other, [other, *sys.argv])
 
 
@@ -115,15 +128,12 @@ def make_venv():
     """Create .venv if there is no working one, and put uv into it."""
     if not works(PYTHON, '-m', 'pip', '--version'):
         if not works(sys.executable, '-c', 'import venv, ensurepip'):
-            raise SetupError('this Python cannot make virtual environments.\n'
-                             'Debian: apt-get install python3-venv')
+            raise SetupError('this Python cannot make virtual environments.\nDebian: apt-get install python3-venv')
         say('making .venv')
         run(sys.executable, '-m', 'venv', '--clear', VENV)
-    if not works(UV, '--version') or UV_VERSION not in subprocess.check_output(
-            [str(UV), '--version'], text=True):
+    if not works(UV, '--version') or UV_VERSION not in subprocess.check_output([str(UV), '--version'], text=True):
         say(f'installing uv {UV_VERSION} into .venv')
-        run(PYTHON, '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check',
-            f'uv=={UV_VERSION}')
+        run(PYTHON, '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', f'uv=={UV_VERSION}')
 
 
 def uv_environment():
@@ -133,9 +143,12 @@ def uv_environment():
     for option, ours in (('index-url', ('UV_DEFAULT_INDEX', 'UV_INDEX_URL')), ('cert', ('SSL_CERT_FILE',))):
         value = env.get('PIP_' + option.upper().replace('-', '_'))
         if not value:
-            value = subprocess.run([str(PYTHON), '-m', 'pip', 'config', 'get', 'global.' + option],
-                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                   text=True).stdout.strip()
+            value = subprocess.run(
+                [str(PYTHON), '-m', 'pip', 'config', 'get', 'global.' + option],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            ).stdout.strip()
         if value and not any(env.get(name) for name in ours):
             env[ours[0]] = value
     return env
@@ -188,20 +201,33 @@ def mmcv_wheel():
 
 def check_compiler():
     if not (os.environ.get('CXX') or shutil.which('c++') or shutil.which('g++')):
-        raise SetupError('mmcv has to be compiled and there is no C++ compiler.\n'
-                         'Debian: apt-get install g++')
+        raise SetupError('mmcv has to be compiled and there is no C++ compiler.\nDebian: apt-get install g++')
     if not (Path(sysconfig.get_paths()['include']) / 'Python.h').exists():
-        raise SetupError('mmcv has to be compiled and the headers of Python are missing.\n'
-                         'Debian: apt-get install python3-dev')
+        raise SetupError(
+            'mmcv has to be compiled and the headers of Python are missing.\nDebian: apt-get install python3-dev'
+        )
 
 
 def mmcv_source(build):
     """Download and unpack mmcv's source package into ``build``, once."""
     source = build / 'source'
     if not source.exists():
-        run(PYTHON, '-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-deps',
-            '--no-build-isolation', '--no-binary', 'mmcv', '-d', build / 'download',
-            f'mmcv=={MMCV_VERSION}', stderr=subprocess.DEVNULL)
+        run(
+            PYTHON,
+            '-m',
+            'pip',
+            'download',
+            '--quiet',
+            '--disable-pip-version-check',
+            '--no-deps',
+            '--no-build-isolation',
+            '--no-binary',
+            'mmcv',
+            '-d',
+            build / 'download',
+            f'mmcv=={MMCV_VERSION}',
+            stderr=subprocess.DEVNULL,
+        )
         (archive,) = (build / 'download').glob('mmcv-*.tar.gz')
         with tempfile.TemporaryDirectory(dir=str(build)) as unpacked:
             with tarfile.open(str(archive)) as files:
@@ -228,15 +254,36 @@ def compile_mmcv(build, lock):
     env.setdefault('FORCE_CUDA', '0')
     if env['FORCE_CUDA'] != '1':
         env['CUDA_VISIBLE_DEVICES'] = ''  # mmcv would want nvcc wherever it sees a GPU
-    say(f'compiling mmcv {MMCV_VERSION} with its operators: the one slow step, about 7 minutes on '
-        f'two cores (here: {env["MAX_JOBS"]} jobs), done once')
+    say(
+        f'compiling mmcv {MMCV_VERSION} with its operators: the one slow step, about 7 minutes on '
+        f'two cores (here: {env["MAX_JOBS"]} jobs), done once'
+    )
     log = build / 'build.log'
     shutil.rmtree(str(build / 'wheel'), ignore_errors=True)
-    command = [str(PYTHON), '-m', 'pip', 'wheel', '-v', '--disable-pip-version-check', '--no-deps',
-               '--no-build-isolation', '-w', str(build / 'wheel'), str(source)]
+    command = [
+        str(PYTHON),
+        '-m',
+        'pip',
+        'wheel',
+        '-v',
+        '--disable-pip-version-check',
+        '--no-deps',
+        '--no-build-isolation',
+        '-w',
+        str(build / 'wheel'),
+        str(source),
+    ]
     with open(str(log), 'w') as record, BuildProgress() as progress:
-        process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                   text=True, errors='replace', start_new_session=True, pass_fds=(lock,))
+        process = subprocess.Popen(
+            command,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors='replace',
+            start_new_session=True,
+            pass_fds=(lock,),
+        )
         try:
             for line in process.stdout:
                 record.write(line)
@@ -248,8 +295,9 @@ def compile_mmcv(build, lock):
             raise
     if code:
         tail = ''.join(log.read_text(errors='replace').splitlines(True)[-25:])
-        raise SetupError(f'compiling mmcv failed. The end of {log}:\n{tail}\n'
-                         'With too little memory, try: MAX_JOBS=1 make test')
+        raise SetupError(
+            f'compiling mmcv failed. The end of {log}:\n{tail}\nWith too little memory, try: MAX_JOBS=1 make test'
+        )
 
 
 class BuildProgress:
@@ -311,7 +359,8 @@ def install():
     uv_install('-r', REQUIREMENTS / 'lock.txt')
     wheel_key = wheel_folder()[0].name
     if read(MMCV_DONE) != wheel_key or not works(
-            PYTHON, '-c', f'import importlib.metadata as m; assert m.version("mmcv") == "{MMCV_VERSION}"'):
+        PYTHON, '-c', f'import importlib.metadata as m; assert m.version("mmcv") == "{MMCV_VERSION}"'
+    ):
         uv_install('--quiet', '--reinstall-package', 'mmcv', mmcv_wheel())
         write_atomically(MMCV_DONE, wheel_key)
     say('installing mmengine, mmdet, mmpose and mmpose_sp itself')

@@ -5,6 +5,7 @@
 
 Keys in the window: q or Esc quits, 1 to 5 switch the layers (boxes, boundaries, ellipses, landmarks, confidence).
 """
+
 import argparse
 import os
 import sys
@@ -31,15 +32,31 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     parser.add_argument('--no-show', action='store_true', help='open no window')
     parser.add_argument('--max-frames', type=int, metavar='N', help='stop after N frames')
     parser.add_argument('--whole-image', action='store_true', help='every frame is one face, without detection')
-    parser.add_argument('--detector', default='haar', metavar='CONFIG',
-                        help="an mmdet config (default: OpenCV's cascade)")
+    parser.add_argument(
+        '--detector', default='haar', metavar='CONFIG', help="an mmdet config (default: OpenCV's cascade)"
+    )
     parser.add_argument('--detector-weights', metavar='FILE', help='checkpoint of the mmdet detector')
-    parser.add_argument('--min-confidence', type=float, default=0., metavar='C',
-                        help="drop detected faces of a lower mean confidence, a detector's false ones (default: 0)")
-    parser.add_argument('--refine', type=int, default=1, metavar='N',
-                        help='crop detected faces anew by their landmarks N times (default: 1)')
-    parser.add_argument('--draw', nargs='+', choices=LAYERS, default=['boundaries', 'confidence'],
-                        help='what is shown first (default: boundaries confidence)')
+    parser.add_argument(
+        '--min-confidence',
+        type=float,
+        default=0.0,
+        metavar='C',
+        help="drop detected faces of a lower mean confidence, a detector's false ones (default: 0)",
+    )
+    parser.add_argument(
+        '--refine',
+        type=int,
+        default=1,
+        metavar='N',
+        help='crop detected faces anew by their landmarks N times (default: 1)',
+    )
+    parser.add_argument(
+        '--draw',
+        nargs='+',
+        choices=LAYERS,
+        default=['boundaries', 'confidence'],
+        help='what is shown first (default: boundaries confidence)',
+    )
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda:0, ...')
     args = parser.parse_args(argv)
     complete_model_arguments(parser, args)
@@ -53,8 +70,14 @@ def display_problem() -> Optional[str]:
     # OpenCV's window toolkits end the process when there is no display, so look first.
     if sys.platform.startswith('linux') and not (os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')):
         return 'there is no display'
-    gui = next((line.split(':')[1].strip() for line in cv2.getBuildInformation().splitlines()
-                if line.strip().startswith('GUI:')), '')
+    gui = next(
+        (
+            line.split(':')[1].strip()
+            for line in cv2.getBuildInformation().splitlines()
+            if line.strip().startswith('GUI:')
+        ),
+        '',
+    )
     if gui.upper() == 'NONE':
         return 'this OpenCV is built without windows (opencv-python-headless; opencv-python has them)'
     return None
@@ -89,8 +112,15 @@ def main(argv: Optional[List[str]] = None) -> int:
         if source.kind != 'video':
             raise ValueError(f'{args.input} is neither a camera nor a video; tools/infer.py takes pictures')
         source.live = True  # show every frame at once instead of waiting for a batch
-        landmarker = FaceLandmarker(args.config, args.checkpoint, args.device, args.detector, args.detector_weights,
-                                    min_confidence=args.min_confidence, refine=args.refine)
+        landmarker = FaceLandmarker(
+            args.config,
+            args.checkpoint,
+            args.device,
+            args.detector,
+            args.detector_weights,
+            min_confidence=args.min_confidence,
+            refine=args.refine,
+        )
         writer = VideoWriter(args.out, source.fps) if args.out else None
         return run(args, landmarker, source, writer)
     except (OSError, ValueError, TypeError) as error:
@@ -100,7 +130,7 @@ def main(argv: Optional[List[str]] = None) -> int:
 
 def run(args: argparse.Namespace, landmarker: FaceLandmarker, source: Source, writer: Optional[VideoWriter]) -> int:
     """Draw frame after frame until the end, a key or ``--max-frames``."""
-    layers, rate, count, faces = args.draw, 0., 0, 0
+    layers, rate, count, faces = args.draw, 0.0, 0, 0
     results = landmarker.iterate(source, whole_image=args.whole_image, errors='record', progress=False, keep_image=True)
     last = time.perf_counter()
     try:

@@ -1,4 +1,5 @@
 """Inference on pictures, folders, videos and cameras."""
+
 from mmpose_sp.codecs.calibration import Calibration
 
 from .boxes import BoxMapping
@@ -8,6 +9,12 @@ from .landmarker import FaceLandmarker
 from .results import FaceResult, ImageResult
 
 __all__ = [
-    'BoxMapping', 'Calibration', 'FaceLandmarker', 'FaceResult', 'HaarFaceDetector', 'ImageResult',
-    'MMDetFaceDetector', 'draw_result'
+    'BoxMapping',
+    'Calibration',
+    'FaceLandmarker',
+    'FaceResult',
+    'HaarFaceDetector',
+    'ImageResult',
+    'MMDetFaceDetector',
+    'draw_result',
 ]

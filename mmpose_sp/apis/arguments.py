@@ -1,4 +1,5 @@
 """The arguments CONFIG and CHECKPOINT, both of which may be left out, of the tools that only predict."""
+
 import argparse
 
 from .model_loading import packaged_model

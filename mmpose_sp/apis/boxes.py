@@ -4,6 +4,7 @@ Boxes are x1 y1 x2 y2 in image px. The models are trained on the tight box aroun
 the config then squares and pads. Detectors draw other boxes: a cascade's square reaches from the forehead to the
 chin, well inside of the jaw.
 """
+
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,8 +17,9 @@ class BoxMapping(NamedTuple):
         scale: Side of the landmark box / s.
         down: How far its centre lies below the centre of the detector's box / s.
     """
-    scale: float = 1.
-    down: float = 0.
+
+    scale: float = 1.0
+    down: float = 0.0
 
     def __call__(self, boxes: np.ndarray) -> np.ndarray:
         """Map (N, 4) boxes; the identity leaves them as they are, not squared."""

@@ -3,6 +3,7 @@
 A detector takes a uint8 BGR picture and returns ``(boxes, scores)``: (N, 4) float32 landmark boxes x1 y1 x2 y2 in
 image px and (N,) scores in [0, 1], best first. Any function of that kind serves as well.
 """
+
 from pathlib import Path
 from typing import Optional, Sequence, Tuple, Union
 
@@ -41,15 +42,18 @@ class HaarFaceDetector:
         min_size: Side of the smallest face as a fraction of the picture's shorter side, but at least 20 px.
         max_side: Larger pictures are searched at this size (px of the longer side).
     """
+
     CASCADE = 'haarcascade_frontalface_default.xml'
     MIN_PIXELS = 20  # the cascade is trained on 24 x 24 px
 
-    def __init__(self,
-                 mapping: BoxMapping = BoxMapping(),  # noqa: B008
-                 threshold: float = 0.5,
-                 neighbors: int = 3,
-                 min_size: float = 0.05,
-                 max_side: int = 1024) -> None:
+    def __init__(
+        self,
+        mapping: BoxMapping = BoxMapping(),  # noqa: B008
+        threshold: float = 0.5,
+        neighbors: int = 3,
+        min_size: float = 0.05,
+        max_side: int = 1024,
+    ) -> None:
         self.mapping = mapping
         self.threshold = threshold
         self.neighbors = neighbors
@@ -57,12 +61,13 @@ class HaarFaceDetector:
         self.max_side = max_side
         self._cascade = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / self.CASCADE))
         if self._cascade.empty():
-            raise FileNotFoundError(f'OpenCV at {cv2.__file__} comes without {self.CASCADE}; '
-                                    'pip install opencv-python-headless has it')
+            raise FileNotFoundError(
+                f'OpenCV at {cv2.__file__} comes without {self.CASCADE}; pip install opencv-python-headless has it'
+            )
 
     def __call__(self, image: np.ndarray) -> Detections:
         """Find the faces; the score is 1 - exp(-w / 2) of the weight w that the last stage of the cascade gives."""
-        scale = min(1., self.max_side / max(image.shape[:2]))
+        scale = min(1.0, self.max_side / max(image.shape[:2]))
         gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
         if scale < 1:
             gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
@@ -70,7 +75,8 @@ class HaarFaceDetector:
         if min(gray.shape) < side:
             return np.zeros((0, 4), dtype=np.float32), np.zeros(0, dtype=np.float32)
         found, _, weights = self._cascade.detectMultiScale3(
-            cv2.equalizeHist(gray), 1.1, self.neighbors, minSize=(side, side), outputRejectLevels=True)
+            cv2.equalizeHist(gray), 1.1, self.neighbors, minSize=(side, side), outputRejectLevels=True
+        )
         found = np.asarray(found, dtype=np.float32).reshape(-1, 4)
         # x y w h of whole pixels of the smaller picture -> their outline in the picture, pixel centres at the integers
         ratio = np.array([image.shape[1] / gray.shape[1], image.shape[0] / gray.shape[0]] * 2, dtype=np.float32)
@@ -93,17 +99,25 @@ class MMDetFaceDetector:
             around the landmarks, such as mmpose's yolox-s_8xb8-300e_coco-face.
     """
 
-    def __init__(self,
-                 config: Union[str, Path],
-                 weights: Optional[Union[str, Path]] = None,
-                 device: str = 'cpu',
-                 categories: Sequence[int] = (0, ),
-                 threshold: float = 0.3,
-                 iou: float = IOU,
-                 mapping: BoxMapping = BoxMapping()) -> None:  # noqa: B008
+    def __init__(
+        self,
+        config: Union[str, Path],
+        weights: Optional[Union[str, Path]] = None,
+        device: str = 'cpu',
+        categories: Sequence[int] = (0,),
+        threshold: float = 0.3,
+        iou: float = IOU,
+        mapping: BoxMapping = BoxMapping(),  # noqa: B008
+    ) -> None:
         from mmdet.apis import DetInferencer
-        self._detector = DetInferencer(model=str(config), weights=None if weights is None else str(weights),
-                                       device=device, scope='mmdet', show_progress=False)
+
+        self._detector = DetInferencer(
+            model=str(config),
+            weights=None if weights is None else str(weights),
+            device=device,
+            scope='mmdet',
+            show_progress=False,
+        )
         self.categories = tuple(categories)
         self.threshold = threshold
         self.iou = iou

@@ -1,4 +1,5 @@
 """Results as pictures, by the drawing functions of :mod:`mmpose_sp.visualization`."""
+
 from typing import Sequence
 
 import numpy as np
@@ -15,10 +16,12 @@ LAYERS = ('boxes', 'boundaries', 'ellipses', 'landmarks', 'confidence')
 ELLIPSE_STD = 2.4477
 
 
-def draw_result(image: np.ndarray,
-                result: ImageResult,
-                layers: Sequence[str] = ('boundaries', 'confidence'),
-                boundaries: Sequence = ()) -> np.ndarray:
+def draw_result(
+    image: np.ndarray,
+    result: ImageResult,
+    layers: Sequence[str] = ('boundaries', 'confidence'),
+    boundaries: Sequence = (),
+) -> np.ndarray:
     """Draw the faces of a picture.
 
     Args:
@@ -40,7 +43,7 @@ def draw_result(image: np.ndarray,
     canvas = as_bgr(image).copy()
     for face in result.faces:
         # dots that follow the face, not the picture, keep small faces readable
-        radius = float(np.clip(0.008 * (face.box[2:] - face.box[:2]).max(), 1., 0.006 * max(image.shape[:2]) + 1))
+        radius = float(np.clip(0.008 * (face.box[2:] - face.box[:2]).max(), 1.0, 0.006 * max(image.shape[:2]) + 1))
         if 'boxes' in layers:
             x1, y1, x2, y2 = face.box
             corners = np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])

@@ -1,4 +1,5 @@
 """Face landmarks in one call: pictures in, landmarks with confidence and covariance out."""
+
 import warnings
 from collections import deque
 from pathlib import Path
@@ -70,17 +71,19 @@ class FaceLandmarker:
     posterior, the covariance is None, and the confidence is the height of the bump.
     """
 
-    def __init__(self,
-                 config: Union[str, Path, Config],
-                 checkpoint: Union[str, Path, None],
-                 device: str = 'auto',
-                 detector: Union[str, Path, Detector] = 'haar',
-                 detector_weights: Union[str, Path, None] = None,
-                 batch_size: int = 32,
-                 min_confidence: float = 0.,
-                 refine: int = 1,
-                 cfg_options: Optional[dict] = None,
-                 calibration: Optional[Calibration] = None) -> None:
+    def __init__(
+        self,
+        config: Union[str, Path, Config],
+        checkpoint: Union[str, Path, None],
+        device: str = 'auto',
+        detector: Union[str, Path, Detector] = 'haar',
+        detector_weights: Union[str, Path, None] = None,
+        batch_size: int = 32,
+        min_confidence: float = 0.0,
+        refine: int = 1,
+        cfg_options: Optional[dict] = None,
+        calibration: Optional[Calibration] = None,
+    ) -> None:
         if batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
         self.batch_size = batch_size
@@ -92,13 +95,17 @@ class FaceLandmarker:
         self.model = load_model(cfg, checkpoint, self.device)
         self.codec = getattr(self.model.head, 'decoder', None)
         if not hasattr(self.codec, 'heatmap_size'):
-            raise TypeError(f'the head of this model decodes with {type(self.codec).__name__}, which is not a codec of '
-                            'heatmaps')
+            raise TypeError(
+                f'the head of this model decodes with {type(self.codec).__name__}, which is not a codec of heatmaps'
+            )
         self.has_posterior = isinstance(self.codec, ImageAwareLabelSmoothing)
         if calibration is not None and not self.has_posterior:
             raise ValueError('this model predicts heatmaps that are no posterior: there is nothing to calibrate')
-        self.calibration = (Calibration.from_meta(self.model.checkpoint_meta) if calibration is None
-                            else Calibration(*calibration).checked())
+        self.calibration = (
+            Calibration.from_meta(self.model.checkpoint_meta)
+            if calibration is None
+            else Calibration(*calibration).checked()
+        )
         init_default_scope(cfg.get('default_scope', 'mmpose'))
         self.pipeline = Compose(cfg.test_dataloader.dataset.pipeline)
         self._detector_spec = detector, detector_weights
@@ -160,14 +167,16 @@ class FaceLandmarker:
         return list(self.iterate(source, **kwargs))
 
     @torch.no_grad()
-    def iterate(self,
-                inputs: Inputs,
-                bboxes: Any = None,
-                whole_image: bool = False,
-                errors: Optional[str] = None,
-                progress: Optional[bool] = None,
-                keep_image: bool = False,
-                score_maps: bool = False) -> Iterator[ImageResult]:
+    def iterate(
+        self,
+        inputs: Inputs,
+        bboxes: Any = None,
+        whole_image: bool = False,
+        errors: Optional[str] = None,
+        progress: Optional[bool] = None,
+        keep_image: bool = False,
+        score_maps: bool = False,
+    ) -> Iterator[ImageResult]:
         """Find the landmarks picture by picture: for videos, cameras and folders that do not fit into memory.
 
         Args:
@@ -213,8 +222,8 @@ class FaceLandmarker:
                 bad.append(entry.result.error)
             crops += new
             while len(crops) >= self.batch_size:
-                self._run(crops[:self.batch_size], score_maps)
-                del crops[:self.batch_size]
+                self._run(crops[: self.batch_size], score_maps)
+                del crops[: self.batch_size]
             if source.live or sum(item.pixels for item in waiting) > MAX_WAITING_PIXELS:
                 self._run(crops, score_maps)
                 crops.clear()
@@ -225,8 +234,9 @@ class FaceLandmarker:
         if bad and errors is None:
             warnings.warn(f'{len(bad)} pictures have no result but an error; the first: {bad[0]}', stacklevel=2)
 
-    def _prepare(self, frame: Frame, index: int, boxes_of: Optional[Callable], whole_image: bool, record: bool,
-                 keep_image: bool) -> Tuple['_Waiting', List[Tuple['_Waiting', int, dict]]]:
+    def _prepare(
+        self, frame: Frame, index: int, boxes_of: Optional[Callable], whole_image: bool, record: bool, keep_image: bool
+    ) -> Tuple['_Waiting', List[Tuple['_Waiting', int, dict]]]:
         """Read a picture, find its boxes and cut its faces out."""
         result = ImageResult(frame.name, frame=frame.index)
         entry = _Waiting(result)
@@ -252,8 +262,9 @@ class FaceLandmarker:
         entry.faces = [None] * len(samples)
         return entry, [(entry, i, sample) for i, sample in enumerate(samples)]
 
-    def _boxes(self, image: np.ndarray, frame: Frame, index: int, boxes_of: Optional[Callable],
-               whole_image: bool) -> np.ndarray:
+    def _boxes(
+        self, image: np.ndarray, frame: Frame, index: int, boxes_of: Optional[Callable], whole_image: bool
+    ) -> np.ndarray:
         """(N, 5) boxes with scores."""
         height, width = image.shape[:2]
         if whole_image:
@@ -265,17 +276,19 @@ class FaceLandmarker:
 
     def _crop(self, image: np.ndarray, box: np.ndarray, name: str) -> dict:
         """Run the config's test pipeline on one face, as mmpose's ``inference_topdown`` does."""
-        return self.pipeline(dict(
-            img=image, img_path=name, bbox=box[None, :4], bbox_score=box[4:], **self.model.dataset_meta))
+        return self.pipeline(
+            dict(img=image, img_path=name, bbox=box[None, :4], bbox_score=box[4:], **self.model.dataset_meta)
+        )
 
     def _run(self, crops: List[Tuple['_Waiting', int, dict]], score_maps: bool) -> None:
         """Predict the faces of a batch and put them into their pictures' results."""
         for start in range(0, len(crops), self.batch_size):
-            part = crops[start:start + self.batch_size]
+            part = crops[start : start + self.batch_size]
             self._predict(part, score_maps)
             for passed in range(self.refine):
-                part = [(entry, index, self._crop_anew(entry, index)) for entry, index, _ in part
-                        if entry.refine > passed]
+                part = [
+                    (entry, index, self._crop_anew(entry, index)) for entry, index, _ in part if entry.refine > passed
+                ]
                 self._predict(part, score_maps)
 
     def _crop_anew(self, entry: '_Waiting', index: int) -> dict:
@@ -293,12 +306,18 @@ class FaceLandmarker:
         confidence, spread = [None] * len(part), [None] * len(part)
         if self.has_posterior:
             confidence, spread = (
-                value.cpu().numpy() for value in read_posterior(scores, self.codec.eps, self.calibration))
+                value.cpu().numpy() for value in read_posterior(scores, self.codec.eps, self.calibration)
+            )
         for (entry, index, _), sample, sure, covariance, maps in zip(part, samples, confidence, spread, scores):
             entry.faces[index] = self._face(sample, sure, covariance, maps.cpu().numpy() if score_maps else None)
 
-    def _face(self, sample: PoseDataSample, confidence: Optional[np.ndarray], covariance: Optional[np.ndarray],
-              maps: Optional[np.ndarray]) -> FaceResult:
+    def _face(
+        self,
+        sample: PoseDataSample,
+        confidence: Optional[np.ndarray],
+        covariance: Optional[np.ndarray],
+        maps: Optional[np.ndarray],
+    ) -> FaceResult:
         """Collect one face; ``covariance`` (K, 2, 2) is in heatmap px^2. No ``confidence``: that of the codec."""
         found = sample.pred_instances
         matrix = heatmap_to_image(self.codec, sample.input_center, sample.input_scale)
@@ -311,7 +330,8 @@ class FaceLandmarker:
             box=np.asarray(found.bboxes[0], dtype=np.float32),
             box_score=float(found.bbox_scores[0]),
             heatmap_to_image=matrix,
-            score_maps=maps)
+            score_maps=maps,
+        )
 
 
 def heatmap_to_image(codec: BaseKeypointCodec, center: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -325,7 +345,7 @@ def heatmap_to_image(codec: BaseKeypointCodec, center: np.ndarray, scale: np.nda
     input_size, heatmap_size = np.array(codec.input_size, float), np.array(codec.heatmap_size, float)
     grid = getattr(codec, 'grid', 'mmpose')
     stride = input_size / (np.maximum(heatmap_size - 1, 1) if grid == 'corners' else heatmap_size)
-    first = {'centers': 0.5 * stride - 0.5, 'corners': -0.5, 'mmpose': 0.}[grid]  # input px of heatmap pixel (0, 0)
+    first = {'centers': 0.5 * stride - 0.5, 'corners': -0.5, 'mmpose': 0.0}[grid]  # input px of heatmap pixel (0, 0)
     center, scale = (np.asarray(value, float).reshape(2) for value in (center, scale))
     linear = stride * scale / input_size
     return np.column_stack([np.diag(linear), first * scale / input_size + center - 0.5 * scale])
@@ -338,7 +358,7 @@ class _Waiting:
         self.result = result
         self.faces: List[Optional[FaceResult]] = []
         self.pixels = 0
-        self.min_confidence = 0.
+        self.min_confidence = 0.0
         self.refine = 0
         self.image: Optional[np.ndarray] = None  # to crop its faces anew
 
@@ -360,11 +380,13 @@ def _box_lookup(bboxes: Any, source: Source) -> Optional[Callable[[str, int], An
     if bboxes is None:
         return None
     if hasattr(bboxes, 'keys'):
+
         def by_name(name: str, index: int) -> Any:
             for key in (name, Path(name).name):
                 if key in bboxes:
                     return bboxes[key]
             raise ValueError(f'{name}: bboxes has no entry for this picture, neither by path nor by file name')
+
         return by_name
     if source.kind != 'images':
         return lambda name, index: bboxes

@@ -1,4 +1,5 @@
 """From a config and a checkpoint to a model that is ready to predict."""
+
 import pickle
 from pathlib import Path
 from typing import Any, Dict, Optional, Tuple, Union
@@ -24,8 +25,9 @@ def packaged_model() -> Tuple[Path, Path]:
     files = PACKAGED.with_suffix('.py'), PACKAGED.with_suffix('.pth')
     for file in files:
         if not file.is_file():
-            raise FileNotFoundError(f'{file}: this installation of mmpose_sp lacks the model that comes with it; '
-                                    'install it again')
+            raise FileNotFoundError(
+                f'{file}: this installation of mmpose_sp lacks the model that comes with it; install it again'
+            )
     return files
 
 
@@ -42,8 +44,9 @@ def choose_device(device: str = 'auto') -> str:
     except RuntimeError as error:
         raise ValueError(f"device {device!r} is none that torch knows; try 'auto', 'cpu' or 'cuda:0'") from error
     if kind.type == 'cuda' and (kind.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"device {device!r}: torch {torch.__version__} sees {torch.cuda.device_count()} GPUs; use "
-                         "'auto' or 'cpu'")
+        raise ValueError(
+            f"device {device!r}: torch {torch.__version__} sees {torch.cuda.device_count()} GPUs; use 'auto' or 'cpu'"
+        )
     return device
 
 
@@ -85,11 +88,18 @@ def load_checkpoint_safely(checkpoint: Union[str, Path]) -> Dict[str, Any]:
             loaded = torch.load(path, map_location='cpu', weights_only=True)
         except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
             reason = str(error).strip().split('\n')[0]
-            hint = '' if can_allow_objects() else (
-                f' This is torch {torch.__version__}, which reads no training checkpoint safely. Fix: torch >= 2.6, '
-                'or a file that tools/misc/package_model.py made of the checkpoint')
-            raise ValueError(f'{checkpoint}: not a checkpoint that can be read safely (damaged, of another program, or '
-                             f'holding objects beside tensors): {reason}{hint}') from error
+            hint = (
+                ''
+                if can_allow_objects()
+                else (
+                    f' This is torch {torch.__version__}, which reads no training checkpoint safely. '
+                    'Fix: torch >= 2.6, or a file that tools/misc/package_model.py made of the checkpoint'
+                )
+            )
+            raise ValueError(
+                f'{checkpoint}: not a checkpoint that can be read safely (damaged, of another program, or '
+                f'holding objects beside tensors): {reason}{hint}'
+            ) from error
     if not isinstance(loaded, dict):
         raise ValueError(f'{checkpoint}: not a checkpoint: it holds a {type(loaded).__name__} instead of a dict')
     return loaded
@@ -117,9 +127,12 @@ def load_model(config: Config, checkpoint: Union[str, Path, None], device: str) 
         problems = compare_checkpoint(model, loaded)
         if problems:
             origin = checkpoint_landmarks(loaded)
-            raise ValueError(f'{checkpoint} does not fit the model of this config:\n  ' + '\n  '.join(problems)
-                             + (f'\nIt was trained on {origin}.' if origin else '')
-                             + '\nUse the config that it was trained with, or give the checkpoint of this config.')
+            raise ValueError(
+                f'{checkpoint} does not fit the model of this config:\n  '
+                + '\n  '.join(problems)
+                + (f'\nIt was trained on {origin}.' if origin else '')
+                + '\nUse the config that it was trained with, or give the checkpoint of this config.'
+            )
         model.load_state_dict(model_state(loaded), strict=False)
         model.checkpoint_meta = loaded.get('meta') or {}
         model.dataset_meta = model.checkpoint_meta.get('dataset_meta') or model.dataset_meta

@@ -1,4 +1,5 @@
 """What inference returns: one :class:`ImageResult` per picture with one :class:`FaceResult` per face."""
+
 from dataclasses import dataclass, field
 from typing import List, Optional, Tuple
 
@@ -21,6 +22,7 @@ class FaceResult:
         score_maps (np.ndarray, optional): (K, h, w) float32 scores F, where they were asked for.
         heatmap_to_image (np.ndarray): (2, 3) affine map from heatmap px to image px.
     """
+
     landmarks: np.ndarray
     confidence: np.ndarray
     covariance: Optional[np.ndarray]
@@ -42,6 +44,7 @@ class ImageResult:
         error (str, optional): Why there is no result.
         image (np.ndarray, optional): uint8 BGR picture, where it was asked for (``keep_image``).
     """
+
     name: str
     faces: List[FaceResult] = field(default_factory=list)
     size: Tuple[int, int] = (0, 0)
@@ -58,11 +61,14 @@ class ImageResult:
         """
         if not self.faces:
             return []
-        instances = split_instances(InstanceData(
-            keypoints=np.stack([face.landmarks for face in self.faces]),
-            keypoint_scores=np.stack([face.confidence for face in self.faces]),
-            bboxes=np.stack([face.box for face in self.faces]),
-            bbox_scores=np.array([face.box_score for face in self.faces])))
+        instances = split_instances(
+            InstanceData(
+                keypoints=np.stack([face.landmarks for face in self.faces]),
+                keypoint_scores=np.stack([face.confidence for face in self.faces]),
+                bboxes=np.stack([face.box for face in self.faces]),
+                bbox_scores=np.array([face.box_score for face in self.faces]),
+            )
+        )
         for instance, face in zip(instances, self.faces):
             instance.update(bbox=list(instance['bbox']), bbox_score=float(instance['bbox_score']))
             if face.covariance is not None:

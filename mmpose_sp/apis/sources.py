@@ -1,4 +1,5 @@
 """What can be looked at: pictures, folders, patterns, arrays, videos and cameras, all as a stream of frames."""
+
 import glob
 import re
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ _WEBCAM = re.compile(r'webcam(?::(\d+))?$')
 @dataclass
 class Frame:
     """One picture before it is read: ``read()`` gives uint8 BGR (H, W, 3) or raises what is wrong with it."""
+
     name: str
     read: Callable[[], np.ndarray]
     index: Optional[int] = None
@@ -33,11 +35,12 @@ class Source:
         live: Whether the frames come from a camera, so that waiting for a full batch would delay them.
         fps: Frames per second of a video.
     """
+
     frames: Iterator[Frame]
     kind: str
     length: Optional[int] = None
     live: bool = False
-    fps: float = 0.
+    fps: float = 0.0
     tolerant: bool = False  # whether a bad picture among many is to be reported instead of raised
 
 
@@ -83,8 +86,10 @@ def _expand(item: Any) -> List[Union[Path, np.ndarray]]:
     if _is_folder(item):
         found = [path for path in Path(item).iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
         if not found:
-            raise FileNotFoundError(f'{item}: no picture in this folder; looked for {", ".join(IMAGE_SUFFIXES)} '
-                                    '(sub-folders are searched by a pattern such as "folder/**/*.jpg")')
+            raise FileNotFoundError(
+                f'{item}: no picture in this folder; looked for {", ".join(IMAGE_SUFFIXES)} '
+                '(sub-folders are searched by a pattern such as "folder/**/*.jpg")'
+            )
         return sorted(found)
     if _is_pattern(item):
         found = [Path(path) for path in glob.glob(str(item), recursive=True) if Path(path).is_file()]
@@ -120,8 +125,9 @@ def _open_video(target: Union[int, str]) -> Source:
     if not capture.isOpened():
         capture.release()
         if live:
-            raise ValueError(f'camera {target} cannot be opened: is one connected, and is it free? '
-                             'A video file works as well')
+            raise ValueError(
+                f'camera {target} cannot be opened: is one connected, and is it free? A video file works as well'
+            )
         raise ValueError(f'{target}: cannot be opened as a video (damaged, or a codec that OpenCV lacks?)')
     name = f'webcam:{target}' if live else target
     read, first = capture.read()
@@ -130,8 +136,13 @@ def _open_video(target: Union[int, str]) -> Source:
         raise ValueError(f'{name}: not one frame can be read')
     count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     fps = capture.get(cv2.CAP_PROP_FPS)
-    return Source(_video_frames(capture, first, name), 'video', count if count > 0 and not live else None, live,
-                  fps if fps and np.isfinite(fps) else 0.)
+    return Source(
+        _video_frames(capture, first, name),
+        'video',
+        count if count > 0 and not live else None,
+        live,
+        fps if fps and np.isfinite(fps) else 0.0,
+    )
 
 
 def _video_frames(capture: cv2.VideoCapture, image: np.ndarray, name: str) -> Iterator[Frame]:

@@ -1,4 +1,5 @@
 """Writing videos."""
+
 from pathlib import Path
 from typing import Optional, Union
 
@@ -23,7 +24,7 @@ class VideoWriter:
         self.path = Path(path)
         if self.path.suffix.lower() not in _CODECS:
             raise ValueError(f'{path}: cannot write this kind of video; use one of {", ".join(_CODECS)}')
-        self.fps = fps if fps > 0 else 25.
+        self.fps = fps if fps > 0 else 25.0
         self._writer: Optional[cv2.VideoWriter] = None
         self._size = (0, 0)
 
@@ -39,8 +40,9 @@ class VideoWriter:
             code = cv2.VideoWriter_fourcc(*_CODECS[self.path.suffix.lower()])
             self._writer = cv2.VideoWriter(str(self.path), code, self.fps, self._size)
             if not self._writer.isOpened():
-                raise OSError(f'{self.path}: cannot write this video (no permission, or a codec that OpenCV lacks; '
-                              'try .avi)')
+                raise OSError(
+                    f'{self.path}: cannot write this video (no permission, or a codec that OpenCV lacks; try .avi)'
+                )
         if frame.shape[1::-1] != self._size:
             frame = cv2.resize(frame, self._size)
         self._writer.write(frame)

@@ -1,4 +1,5 @@
 """Views of a result for display: the picture or a close-up, with score maps under what was found."""
+
 import dataclasses
 from typing import List, Optional, Sequence, Tuple
 
@@ -17,10 +18,12 @@ def moved(face: FaceResult, matrix: np.ndarray) -> FaceResult:
     """The same face in a picture to which ``matrix`` (2, 3) maps the px of the old one."""
     linear = matrix[:, :2]
     return dataclasses.replace(
-        face, landmarks=vis.transform_points(face.landmarks, matrix),
+        face,
+        landmarks=vis.transform_points(face.landmarks, matrix),
         covariance=None if face.covariance is None else linear @ face.covariance @ linear.T,
         box=vis.transform_points(face.box.reshape(2, 2), matrix).reshape(4),
-        heatmap_to_image=(np.vstack([matrix, [0, 0, 1]]) @ np.vstack([face.heatmap_to_image, [0, 0, 1]]))[:2])
+        heatmap_to_image=(np.vstack([matrix, [0, 0, 1]]) @ np.vstack([face.heatmap_to_image, [0, 0, 1]]))[:2],
+    )
 
 
 def display_size(image: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
@@ -40,8 +43,13 @@ def place_score_map(faces: Sequence[FaceResult], landmark: int, size: Tuple[int,
     return np.maximum.reduce(maps)
 
 
-def draw_view(image: np.ndarray, faces: List[FaceResult], layers: Sequence[str], landmark: Optional[int],
-              boundaries: Sequence = ()) -> np.ndarray:
+def draw_view(
+    image: np.ndarray,
+    faces: List[FaceResult],
+    layers: Sequence[str],
+    landmark: Optional[int],
+    boundaries: Sequence = (),
+) -> np.ndarray:
     """RGB picture with the layers and, where a landmark (0-based) is chosen, its score map under them and a ring."""
     if landmark is not None and faces:
         image = vis.overlay_heatmap(image, place_score_map(faces, landmark, image.shape[1::-1]))
@@ -49,7 +57,7 @@ def draw_view(image: np.ndarray, faces: List[FaceResult], layers: Sequence[str],
     if landmark is not None:
         angle = np.linspace(0, 2 * np.pi, 32)
         for face in faces:
-            radius = max(5., 0.03 * np.ptp(face.landmarks, axis=0).max())
+            radius = max(5.0, 0.03 * np.ptp(face.landmarks, axis=0).max())
             ring = face.landmarks[landmark] + radius * np.column_stack([np.cos(angle), np.sin(angle)])
             drawn = vis.draw_polyline(drawn, ring, vis.WHITE, thickness=2, closed=True)
     return drawn[..., ::-1]

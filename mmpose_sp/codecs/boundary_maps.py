@@ -3,6 +3,7 @@
 The edge map E of the paper's appendix A1.3: curves through the landmarks, the distance of every pixel to them, and a
 Gaussian of that distance. All coordinates are heatmap pixels (pixel centres at the integers), x first.
 """
+
 import math
 from functools import lru_cache
 from typing import Iterator, NamedTuple, Optional, Sequence, Tuple
@@ -17,7 +18,7 @@ SUPERSAMPLING = 4  # of edge heatmaps, the targets of a network
 # ... and of the edge map that is only blurred: a third of the time, the label covariances change by 0.3 %
 UNION_SUPERSAMPLING = 2
 UNION_SAMPLES_PER_SEGMENT = 4
-SUPPORT = 3.  # the Gaussian of the distance is cut off at this many standard deviations
+SUPPORT = 3.0  # the Gaussian of the distance is cut off at this many standard deviations
 _SHIFT = 4  # fractional bits of the coordinates that cv2.polylines receives
 _FAR = 1e4  # heatmap px; keeps wild landmarks within the integers of cv2.polylines
 
@@ -87,14 +88,12 @@ def boundary_curves(landmarks: np.ndarray, boundary, visible: Optional[np.ndarra
     present = np.isfinite(points).all(axis=-1)
     if visible is not None:
         present &= visible[list(boundary.indices)]
-    return [
-        spline_matrix(len(run), closed) @ points[run]
-        for run, closed in visible_runs(present, boundary.closed)
-    ]
+    return [spline_matrix(len(run), closed) @ points[run] for run, closed in visible_runs(present, boundary.closed)]
 
 
 class _Joined(NamedTuple):
     """The curves of a set of boundaries as one matrix product."""
+
     used: np.ndarray
     """(U,) landmarks that lie on a boundary."""
     matrix: np.ndarray
@@ -115,12 +114,14 @@ def _joined(boundaries: tuple) -> _Joined:
     return _Joined(used, np.concatenate(blocks), tuple(len(block) for block in blocks))
 
 
-def edge_heatmaps(landmarks: np.ndarray,
-                  boundaries: Sequence,
-                  heatmap_size: Tuple[int, int],
-                  sigma: float = 1.,
-                  visible: Optional[np.ndarray] = None,
-                  padding: int = 0) -> np.ndarray:
+def edge_heatmaps(
+    landmarks: np.ndarray,
+    boundaries: Sequence,
+    heatmap_size: Tuple[int, int],
+    sigma: float = 1.0,
+    visible: Optional[np.ndarray] = None,
+    padding: int = 0,
+) -> np.ndarray:
     """One edge map per boundary: exp(-d^2 / (2 sigma^2)) of the distance d to its curve, 0 beyond 3 sigma.
 
     Landmarks may lie outside the map: their curves enter it where they do.
@@ -143,12 +144,14 @@ def edge_heatmaps(landmarks: np.ndarray,
     return maps
 
 
-def union_edge_map(landmarks: np.ndarray,
-                   boundaries: Sequence,
-                   heatmap_size: Tuple[int, int],
-                   sigma: float = 1.,
-                   visible: Optional[np.ndarray] = None,
-                   padding: int = 0) -> np.ndarray:
+def union_edge_map(
+    landmarks: np.ndarray,
+    boundaries: Sequence,
+    heatmap_size: Tuple[int, int],
+    sigma: float = 1.0,
+    visible: Optional[np.ndarray] = None,
+    padding: int = 0,
+) -> np.ndarray:
     """E: the maximum of the edge maps of all boundaries, drawn at once (and on a coarser grid).
 
     Args: See :func:`edge_heatmaps`.
@@ -163,7 +166,8 @@ def union_edge_map(landmarks: np.ndarray,
         points, lengths = joined.matrix @ points, joined.lengths
     else:
         points, lengths = _concatenate(
-            [curve for boundary in boundaries for curve in boundary_curves(landmarks, boundary, visible)])
+            [curve for boundary in boundaries for curve in boundary_curves(landmarks, boundary, visible)]
+        )
     _draw(edge_map, points, lengths, sigma, padding, UNION_SUPERSAMPLING)
     return edge_map
 
@@ -178,8 +182,9 @@ def _empty_maps(count: int, heatmap_size: Tuple[int, int], padding: int) -> np.n
     return np.zeros((count, height, width), dtype=np.float32)
 
 
-def _draw(edge_map: np.ndarray, points: np.ndarray, lengths: Sequence[int], sigma: float, padding: int,
-          fine: int) -> None:
+def _draw(
+    edge_map: np.ndarray, points: np.ndarray, lengths: Sequence[int], sigma: float, padding: int, fine: int
+) -> None:
     """Write the Gaussian of the distance to the curves into the part of the map that they reach.
 
     Args:
@@ -208,12 +213,14 @@ def _draw(edge_map: np.ndarray, points: np.ndarray, lengths: Sequence[int], sigm
     cv2.polylines(canvas, lines, isClosed=False, color=0, thickness=1, shift=_SHIFT)
     distance = cv2.distanceTransform(canvas, cv2.DIST_L2, cv2.DIST_MASK_5)
     # Heatmap pixel i is fine pixel i * fine: the distances are read, not averaged.
-    distance = distance[(top - y0) * fine:(bottom - y0) * fine:fine, (left - x0) * fine:(right - x0) * fine:fine]
-    exponent = np.square(distance) * (-0.5 / (sigma * fine)**2)
+    distance = distance[
+        (top - y0) * fine : (bottom - y0) * fine : fine, (left - x0) * fine : (right - x0) * fine : fine
+    ]
+    exponent = np.square(distance) * (-0.5 / (sigma * fine) ** 2)
     edge_map[top:bottom, left:right] = np.exp(exponent) * (distance <= reach * fine)
 
 
-def blur_and_sharpen(edge_map: np.ndarray, blur_kernel: int = 9, sharpness: float = 5.) -> np.ndarray:
+def blur_and_sharpen(edge_map: np.ndarray, blur_kernel: int = 9, sharpness: float = 5.0) -> np.ndarray:
     """E -> E': Gaussian blur, then sharpening.
 
     The semantics are those of torchvision: ``gaussian_blur`` with its default sigma 0.3 * ((k - 1) / 2 - 1) + 0.8 and

@@ -4,6 +4,7 @@ All but ``grid_variance``, which follows from Eq. 11, are fitted on validation f
 (``tools/analysis_tools/calibration.py``). They are stored in a checkpoint's meta and change how sure a landmark is said
 to be, never where it is.
 """
+
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
@@ -24,10 +25,11 @@ class Calibration(NamedTuple):
     fraction of the coordinate: 1/6 on average (:data:`GRID_VARIANCE`), which says nothing about the landmark. Negative
     principal variances after the subtraction are 0.
     """
-    temperature: float = 1.
-    covariance_scale: float = 1.
-    grid_variance: float = 0.
-    covariance_floor: float = 0.
+
+    temperature: float = 1.0
+    covariance_scale: float = 1.0
+    grid_variance: float = 0.0
+    covariance_floor: float = 0.0
 
     @classmethod
     def from_meta(cls, meta: Optional[Dict[str, Any]]) -> 'Calibration':
@@ -38,8 +40,10 @@ class Calibration(NamedTuple):
         """
         values = dict((meta or {}).get('calibration') or {})
         if set(values) - set(cls._fields):
-            raise ValueError(f'calibration has the unknown fields {sorted(set(values) - set(cls._fields))}; '
-                             f'known: {", ".join(cls._fields)}')
+            raise ValueError(
+                f'calibration has the unknown fields {sorted(set(values) - set(cls._fields))}; '
+                f'known: {", ".join(cls._fields)}'
+            )
         return cls(**values).checked()
 
     def checked(self) -> 'Calibration':
@@ -58,8 +62,7 @@ class Calibration(NamedTuple):
 
 
 @torch.no_grad()
-def read_posterior(scores: Tensor, eps: float = 1.,
-                   calibration: Calibration = Calibration()) -> Tuple[Tensor, Tensor]:  # noqa: B008
+def read_posterior(scores: Tensor, eps: float = 1.0, calibration: Calibration = Calibration()) -> Tuple[Tensor, Tensor]:  # noqa: B008
     """Confidence and covariance by the calibrated posterior.
 
     Args:

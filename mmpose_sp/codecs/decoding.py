@@ -3,6 +3,7 @@
 Everything here is batched over faces and landmarks and stays on the device of the scores; only coordinates need to
 leave it. Coordinates are heatmap pixels with pixel centres at the integers, x first.
 """
+
 from typing import Sequence, Tuple
 
 import torch
@@ -22,7 +23,7 @@ _is_compiling = getattr(getattr(torch, 'compiler', None), 'is_compiling', bool) 
 
 
 @torch.no_grad()
-def decode_scores(scores: Tensor, subpixel: str = 'quadratic', eps: float = 1.) -> Tuple[Tensor, Tensor]:
+def decode_scores(scores: Tensor, subpixel: str = 'quadratic', eps: float = 1.0) -> Tuple[Tensor, Tensor]:
     """Locate one landmark per score map (Eq. 1) and say how sure the map is, in float32 also under autocast.
 
     The quadratic step returns the centre of a Gaussian peak of sigma 0.7 to 3 px, round or elongated, to 0.025 px as
@@ -59,7 +60,7 @@ def decode_scores(scores: Tensor, subpixel: str = 'quadratic', eps: float = 1.) 
 
 
 @torch.no_grad()
-def score_covariance(scores: Tensor, eps: float = 1.) -> Tensor:
+def score_covariance(scores: Tensor, eps: float = 1.0) -> Tensor:
     """Covariance of the posterior softmax(F / eps) about its mean, in float32 also under autocast.
 
     Args:
@@ -84,7 +85,7 @@ def _decode(scores: Tensor, subpixel: str, eps: float) -> Tuple[Tensor, Tensor]:
     h, w = scores.shape[-2:]
     slices = _cache_sized(scores.flatten(0, 1))
     buffer = torch.empty_like(slices[0]).flatten(1)  # one for all slices: new memory costs more than the softmax
-    parts = [_survey(maps, buffer[:maps.shape[0]], eps, subpixel) for maps in slices]  # len() is no symbol in exports
+    parts = [_survey(maps, buffer[: maps.shape[0]], eps, subpixel) for maps in slices]  # len() is no symbol in exports
     peak, top, bottom, peak_mass, mean = (torch.cat(values) for values in zip(*parts))
 
     flat = scores.reshape(-1, h * w)

@@ -1,4 +1,5 @@
 """The codec of the paper: labels with their annotation uncertainty in, landmarks with a confidence out."""
+
 from typing import List, Optional, Sequence, Tuple, Union
 
 import numpy as np
@@ -79,22 +80,24 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
 
     label_mapping_table = {key: key for key in ('keypoint_labels', 'keypoint_weights', 'label_covariances')}
 
-    def __init__(self,
-                 input_size: Tuple[int, int],
-                 heatmap_size: Tuple[int, int],
-                 boundaries: Union[str, Sequence, None] = 'wflw',
-                 smoothing: str = 'image_aware',
-                 gamma: float = 0.01,
-                 edge_weight: float = 0.01,
-                 gaussian_kernel: int = 5,
-                 patch_radius: int = 4,
-                 blur_kernel: int = 9,
-                 sharpness: float = 5.,
-                 edge_maps: bool = False,
-                 edge_sigma: float = 1.,
-                 subpixel: str = 'quadratic',
-                 eps: float = 1.,
-                 grid: str = 'centers') -> None:
+    def __init__(
+        self,
+        input_size: Tuple[int, int],
+        heatmap_size: Tuple[int, int],
+        boundaries: Union[str, Sequence, None] = 'wflw',
+        smoothing: str = 'image_aware',
+        gamma: float = 0.01,
+        edge_weight: float = 0.01,
+        gaussian_kernel: int = 5,
+        patch_radius: int = 4,
+        blur_kernel: int = 9,
+        sharpness: float = 5.0,
+        edge_maps: bool = False,
+        edge_sigma: float = 1.0,
+        subpixel: str = 'quadratic',
+        eps: float = 1.0,
+        grid: str = 'centers',
+    ) -> None:
         super().__init__()
         self.input_size = _size('input_size', input_size)
         self.heatmap_size = _size('heatmap_size', heatmap_size)
@@ -124,14 +127,16 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
             'gaussian_kernel': gaussian_kernel,
             'patch_radius': patch_radius,
             'blur_kernel': blur_kernel,
-            'sharpness': sharpness
+            'sharpness': sharpness,
         }
         self.boundary_set = boundaries if isinstance(boundaries, str) else 'given explicitly'
         self.boundaries = _parse_boundaries(boundaries)
         self._needs_edges = edge_maps or smoothing == 'image_aware'
         if self._needs_edges and not self.boundaries:
-            raise ValueError("boundaries are needed for edge_maps=True and for smoothing='image_aware'; name one of "
-                             f'{sorted(BOUNDARIES)} or list the curves')
+            raise ValueError(
+                "boundaries are needed for edge_maps=True and for smoothing='image_aware'; name one of "
+                f'{sorted(BOUNDARIES)} or list the curves'
+            )
 
     @property
     def field_mapping_table(self) -> dict:
@@ -157,10 +162,12 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         if self.smoothing == 'image_aware':
             for face, seen, covariance in zip(labels, visible > 0, covariances):
                 covariance[:] = label_covariance.label_covariances(
-                    face, self._padded_edges(face, seen), self._margin, **self.smoothing_cfg)
+                    face, self._padded_edges(face, seen), self._margin, **self.smoothing_cfg
+                )
         elif self.smoothing == 'isotropic':
-            gaussian = label_covariance.gaussian_patch(*(
-                self.smoothing_cfg[key] for key in ('patch_radius', 'gaussian_kernel')))
+            gaussian = label_covariance.gaussian_patch(
+                *(self.smoothing_cfg[key] for key in ('patch_radius', 'gaussian_kernel'))
+            )
             covariances[:] = self.gamma * label_covariance.patch_covariance(gaussian)
         else:
             covariances[:] = 0
@@ -168,12 +175,13 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
             if len(labels) != 1:
                 raise ValueError(f'edge_maps=True encodes one face at a time, got {len(labels)}')
             encoded['edge_heatmaps'] = boundary_maps.edge_heatmaps(
-                labels[0], self.boundaries, self.heatmap_size, self.edge_sigma, visible[0] > 0)
+                labels[0], self.boundaries, self.heatmap_size, self.edge_sigma, visible[0] > 0
+            )
         return encoded
 
-    def smoothing_stages(self,
-                         keypoints: np.ndarray,
-                         keypoints_visible: Optional[np.ndarray] = None) -> label_covariance.SmoothingStages:
+    def smoothing_stages(
+        self, keypoints: np.ndarray, keypoints_visible: Optional[np.ndarray] = None
+    ) -> label_covariance.SmoothingStages:
         """The intermediate products of the image-aware smoothing of one face, for figures like the paper's Fig. 1.
 
         Args:
@@ -229,11 +237,13 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
             tuple: Landmarks (B, K, 2) in input px and confidences (B, K) in [0, 1], float32.
         """
         if tuple(scores.shape[:1:-1]) != self.heatmap_size:
-            raise ValueError(f'The codec decodes maps of (w, h) = {self.heatmap_size}, got scores of shape '
-                             f'{tuple(scores.shape)}; make heatmap_size match the output of the head')
+            raise ValueError(
+                f'The codec decodes maps of (w, h) = {self.heatmap_size}, got scores of shape '
+                f'{tuple(scores.shape)}; make heatmap_size match the output of the head'
+            )
         coords, confidence = decode_scores(scores, self.subpixel, self.eps)
         if self.grid == 'corners':
-            shift, stride = 0., [size / max(last - 1, 1) for size, last in zip(self.input_size, self.heatmap_size)]
+            shift, stride = 0.0, [size / max(last - 1, 1) for size, last in zip(self.input_size, self.heatmap_size)]
         else:
             shift, stride = 0.5, [size / count for size, count in zip(self.input_size, self.heatmap_size)]
         return torch.stack([(coords[..., i] + shift) * stride[i] - 0.5 for i in (0, 1)], dim=-1), confidence
@@ -246,8 +256,10 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         if keypoints_visible is None:
             keypoints_visible = np.ones(keypoints.shape[:2], dtype=np.float32)
         if keypoints_visible.shape != keypoints.shape[:2]:
-            raise ValueError(f'keypoints_visible must have the shape {keypoints.shape[:2]} of the keypoints, got '
-                             f'{keypoints_visible.shape}')
+            raise ValueError(
+                f'keypoints_visible must have the shape {keypoints.shape[:2]} of the keypoints, got '
+                f'{keypoints_visible.shape}'
+            )
         if self._needs_edges:
             self._check_count(keypoints.shape[1])
         labels = ((keypoints + 0.5) / self.scale_factor - 0.5).astype(np.float32)
@@ -258,8 +270,10 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         lost = np.argwhere(~finite & (keypoints_visible > 0))
         if len(lost):
             face, index = lost[0]
-            raise ValueError(f'Landmark {index} of instance {face} is {keypoints[face, index]} but visible '
-                             f'({len(lost)} such landmarks); give it finite coordinates or visibility 0')
+            raise ValueError(
+                f'Landmark {index} of instance {face} is {keypoints[face, index]} but visible '
+                f'({len(lost)} such landmarks); give it finite coordinates or visibility 0'
+            )
         labels[~finite] = 0
         return labels, keypoints_visible
 
@@ -271,8 +285,10 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         if wanted is None and count >= fewest:
             return
         known = ', '.join(f'{name!r} ({num})' for name, num in NUM_LANDMARKS.items())
-        raise ValueError(f'The boundaries {self.boundary_set!r} need {wanted or f"{fewest} or more"} landmarks, got '
-                         f'{count}; set `boundaries` of the codec to the set of the dataset: {known}')
+        raise ValueError(
+            f'The boundaries {self.boundary_set!r} need {wanted or f"{fewest} or more"} landmarks, got '
+            f'{count}; set `boundaries` of the codec to the set of the dataset: {known}'
+        )
 
     @property
     def _margin(self) -> int:
@@ -280,7 +296,8 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
 
     def _padded_edges(self, labels: np.ndarray, visible: np.ndarray) -> np.ndarray:
         return boundary_maps.union_edge_map(
-            labels, self.boundaries, self.heatmap_size, self.edge_sigma, visible, padding=self._margin)
+            labels, self.boundaries, self.heatmap_size, self.edge_sigma, visible, padding=self._margin
+        )
 
 
 def _size(name: str, size: Tuple[int, int]) -> Tuple[int, int]:
@@ -304,7 +321,8 @@ def _parse_boundaries(boundaries: Union[str, Sequence, None]) -> Tuple[Boundary,
         curve = Boundary(**item) if isinstance(item, dict) else Boundary(*item)
         curve = curve._replace(indices=tuple(curve.indices))
         if len(set(curve.indices)) < max(len(curve.indices), 2) or min(curve.indices) < 0:
-            raise ValueError(f'Boundary {curve.name!r} needs two or more different landmark indices, '
-                             f'got {curve.indices}')
+            raise ValueError(
+                f'Boundary {curve.name!r} needs two or more different landmark indices, got {curve.indices}'
+            )
         curves.append(curve)
     return tuple(curves)

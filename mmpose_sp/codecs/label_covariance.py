@@ -4,6 +4,7 @@ Around a landmark y a joint map M = edge_weight * E' / max E' + N / max N is bui
 map E' and a Gaussian N, and the covariance of M about y is its second moment there. Coordinates are heatmap px, x
 first.
 """
+
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ class SmoothingStages(NamedTuple):
 
     The patches are centred on the landmark itself (sub-pixel), so that their middle element is at y.
     """
+
     edge_map: np.ndarray
     """(h, w) E, the Gaussian of the distance to the boundary curves."""
     refined_edge_map: np.ndarray
@@ -41,7 +43,7 @@ def gaussian_patch(patch_radius: int, kernel: int) -> np.ndarray:
     """
     sigma = 0.3 * ((kernel - 1) * 0.5 - 1) + 0.8
     offset = np.arange(-patch_radius, patch_radius + 1, dtype=np.float32)
-    line = np.exp(-0.5 * (offset / sigma)**2) * (np.abs(offset) <= kernel // 2)
+    line = np.exp(-0.5 * (offset / sigma) ** 2) * (np.abs(offset) <= kernel // 2)
     patch = np.outer(line, line)
     patch.setflags(write=False)
     return patch
@@ -89,15 +91,17 @@ def smoothing_margin(patch_radius: int, blur_kernel: int) -> int:
     return patch_radius + 2 + blur_kernel // 2
 
 
-def label_covariances(landmarks: np.ndarray,
-                      edge_map: np.ndarray,
-                      margin: int,
-                      gamma: float = 0.01,
-                      edge_weight: float = 0.01,
-                      gaussian_kernel: int = 5,
-                      patch_radius: int = 4,
-                      blur_kernel: int = 9,
-                      sharpness: float = 5.) -> np.ndarray:
+def label_covariances(
+    landmarks: np.ndarray,
+    edge_map: np.ndarray,
+    margin: int,
+    gamma: float = 0.01,
+    edge_weight: float = 0.01,
+    gaussian_kernel: int = 5,
+    patch_radius: int = 4,
+    blur_kernel: int = 9,
+    sharpness: float = 5.0,
+) -> np.ndarray:
     """gamma * Sigma_M (K, 2, 2) in heatmap px^2 of each landmark; see :func:`smoothing_stages` for the arguments."""
     refined = blur_and_sharpen(edge_map, blur_kernel, sharpness)
     patches = extract_patches(refined, _patch_centres(landmarks, edge_map, margin), patch_radius)
@@ -118,15 +122,17 @@ def _joint_patches(refined_patches: np.ndarray, edge_weight: float, gaussian_ker
     return gaussian_patch(side // 2, gaussian_kernel) + refined_patches * share[:, None, None]
 
 
-def smoothing_stages(landmarks: np.ndarray,
-                     edge_map: np.ndarray,
-                     margin: int,
-                     gamma: float = 0.01,
-                     edge_weight: float = 0.01,
-                     gaussian_kernel: int = 5,
-                     patch_radius: int = 4,
-                     blur_kernel: int = 9,
-                     sharpness: float = 5.) -> SmoothingStages:
+def smoothing_stages(
+    landmarks: np.ndarray,
+    edge_map: np.ndarray,
+    margin: int,
+    gamma: float = 0.01,
+    edge_weight: float = 0.01,
+    gaussian_kernel: int = 5,
+    patch_radius: int = 4,
+    blur_kernel: int = 9,
+    sharpness: float = 5.0,
+) -> SmoothingStages:
     """Every intermediate product of the image-aware label smoothing.
 
     Args:
@@ -145,7 +151,7 @@ def smoothing_stages(landmarks: np.ndarray,
         SmoothingStages: Maps are cropped to the heatmap; patches see the margin too.
     """
     height, width = edge_map.shape
-    inner = np.s_[margin:height - margin, margin:width - margin]
+    inner = np.s_[margin : height - margin, margin : width - margin]
     refined = blur_and_sharpen(edge_map, blur_kernel, sharpness)
     centres = _patch_centres(landmarks, edge_map, margin)
     refined_patches = extract_patches(refined, centres, patch_radius)
@@ -157,4 +163,5 @@ def smoothing_stages(landmarks: np.ndarray,
         refined_patches=refined_patches,
         gaussian=gaussian_patch(patch_radius, gaussian_kernel),
         joint_patches=joint,
-        covariances=gamma * patch_covariance(joint))
+        covariances=gamma * patch_covariance(joint),
+    )

@@ -4,11 +4,13 @@ A boundary is an ordered list of landmark indices; a smooth curve through them, 
 edge map. Sides are the subject's, as in mmpose's keypoint names. Every set but ``'cofw_star'`` maps onto itself when
 the face is mirrored.
 """
+
 from typing import Dict, NamedTuple, Tuple
 
 
 class Boundary(NamedTuple):
     """One curve: its name, the landmarks it passes through in order, and whether the last joins the first."""
+
     name: str
     indices: Tuple[int, ...]
     closed: bool

@@ -2,6 +2,7 @@
 
 Pure functions. Coordinates are heatmap px; M counts landmarks, of all faces together.
 """
+
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -54,12 +55,18 @@ def fit_scale_and_floor(errors: np.ndarray, covariances: np.ndarray) -> Tuple[fl
     Returns:
         tuple: a (without unit) and b (heatmap px^2), both within 0.001 and 1000.
     """
+
     def covariance(x: np.ndarray) -> np.ndarray:
         scale, floor = np.exp(x)
         return scale * covariances + floor * np.eye(2)
 
-    found = minimize(lambda x: gaussian_loss(errors, covariance(x)), np.log([1., 0.1]), method='Nelder-Mead',
-                     bounds=[np.log((1e-3, 1e3))] * 2, options=dict(xatol=1e-2, fatol=1e-5))
+    found = minimize(
+        lambda x: gaussian_loss(errors, covariance(x)),
+        np.log([1.0, 0.1]),
+        method='Nelder-Mead',
+        bounds=[np.log((1e-3, 1e3))] * 2,
+        options=dict(xatol=1e-2, fatol=1e-5),
+    )
     return tuple(float(value) for value in np.exp(found.x))
 
 
@@ -77,6 +84,7 @@ def in_window(scores: Tensor, labels: Tensor) -> np.ndarray:
 
 class Reliability(NamedTuple):
     """Of the bins that hold landmarks: their mean confidence, the share of hits, and how many."""
+
     confidence: np.ndarray
     hits: np.ndarray
     count: np.ndarray
@@ -94,7 +102,8 @@ def reliability(confidence: np.ndarray, hits: np.ndarray, bins: int = 10) -> Rel
     return Reliability(
         np.array([confidence[part].mean() for part in parts]),
         np.array([hits[part].mean() for part in parts]),
-        np.array([part.size for part in parts]))
+        np.array([part.size for part in parts]),
+    )
 
 
 def log_loss(confidence: np.ndarray, hits: np.ndarray) -> float:
@@ -103,8 +112,9 @@ def log_loss(confidence: np.ndarray, hits: np.ndarray) -> float:
     return float(-np.where(hits, np.log(confidence), np.log1p(-confidence)).mean())
 
 
-def fit_calibration(scores: Tensor, labels: Tensor, predictions: Tensor, eps: float = 1.,
-                    counted: Optional[np.ndarray] = None) -> Calibration:
+def fit_calibration(
+    scores: Tensor, labels: Tensor, predictions: Tensor, eps: float = 1.0, counted: Optional[np.ndarray] = None
+) -> Calibration:
     """Fit the temperature to the hits by their log loss, then scale and floor of the covariances by the likelihood.
 
     Args:

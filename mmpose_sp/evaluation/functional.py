@@ -41,13 +41,9 @@ def per_face_nme(
     pred, gt = _landmarks(pred, 'pred'), _landmarks(gt, 'gt')
     norm = np.asarray(norm, dtype=np.float64)
     if pred.shape != gt.shape:
-        raise ValueError(
-            f'pred has shape {pred.shape}, gt has shape {gt.shape}: they must be the same (N, K, 2)'
-        )
+        raise ValueError(f'pred has shape {pred.shape}, gt has shape {gt.shape}: they must be the same (N, K, 2)')
     if norm.shape != gt.shape[:1]:
-        raise ValueError(
-            f'norm has shape {norm.shape}, expected one distance for each face: {gt.shape[:1]}'
-        )
+        raise ValueError(f'norm has shape {norm.shape}, expected one distance for each face: {gt.shape[:1]}')
     visible = _visibility(visible, gt)
 
     _reject(~(np.isfinite(norm) & (norm > 0)), 'the normaliser is zero, negative or not finite')
@@ -122,9 +118,7 @@ def landmark_distance(gt: np.ndarray, left: Sequence[int], right: Sequence[int])
             raise ValueError(f'the {side} group of landmark indices is empty')
         outside = [i for i in indices if not 0 <= i < gt.shape[1]]
         if outside:
-            raise ValueError(
-                f'{side} landmark indices {outside} do not exist: there are {gt.shape[1]} landmarks'
-            )
+            raise ValueError(f'{side} landmark indices {outside} do not exist: there are {gt.shape[1]} landmarks')
     return np.linalg.norm(gt[:, list(left)].mean(axis=1) - gt[:, list(right)].mean(axis=1), axis=1)
 
 
@@ -174,6 +168,4 @@ def _reject(bad: np.ndarray, reason: str) -> None:
     indices = np.flatnonzero(bad)
     if indices.size:
         more = f' and {indices.size - _LISTED} more' if indices.size > _LISTED else ''
-        raise ValueError(
-            f'{reason}: face {", ".join(map(str, indices[:_LISTED]))}{more} (of {bad.size})'
-        )
+        raise ValueError(f'{reason}: face {", ".join(map(str, indices[:_LISTED]))}{more} (of {bad.size})')

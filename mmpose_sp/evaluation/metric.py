@@ -134,9 +134,7 @@ class FaceAlignmentMetric(BaseMetric):
         flags = self._subset_masks(results)
         metrics = _scores(nme, threshold)
         for name, mask in flags.items():
-            metrics.update(
-                {f'{name}/{key}': value for key, value in _scores(nme[mask], threshold).items()}
-            )
+            metrics.update({f'{name}/{key}': value for key, value in _scores(nme[mask], threshold).items()})
 
         logger = MMLogger.get_current_instance()
         if self.errors_file is not None:
@@ -161,9 +159,7 @@ class FaceAlignmentMetric(BaseMetric):
         return PROTOCOLS[name]
 
     def _threshold(self) -> float:
-        return float(
-            self._protocol('threshold').threshold if self.threshold is None else self.threshold
-        )
+        return float(self._protocol('threshold').threshold if self.threshold is None else self.threshold)
 
     def _norm_name(self) -> str:
         norm = self._protocol('norm').norm if self.norm is None else self.norm['type']
@@ -201,19 +197,13 @@ class FaceAlignmentMetric(BaseMetric):
         wanted = self.subsets
         if wanted is None:
             dataset_name = (self.dataset_meta or {}).get('dataset_name')
-            published = (
-                PROTOCOLS[dataset_name].subsets if dataset_name in PROTOCOLS and found else ()
-            )
+            published = PROTOCOLS[dataset_name].subsets if dataset_name in PROTOCOLS and found else ()
             wanted = tuple(dict.fromkeys([*published, *found]))
-        masks = {
-            name: np.array([bool(face['subsets'].get(name, 0)) for face in results])
-            for name in wanted
-        }
+        masks = {name: np.array([bool(face['subsets'].get(name, 0)) for face in results]) for name in wanted}
         empty = [name for name, mask in masks.items() if not mask.any()]
         if empty:
             warnings.warn(
-                f'none of the {len(results)} faces belongs to: {", ".join(empty)}; left out of the '
-                'scores',
+                f'none of the {len(results)} faces belongs to: {", ".join(empty)}; left out of the scores',
                 stacklevel=2,
             )
         return {name: mask for name, mask in masks.items() if mask.any()}
@@ -225,9 +215,7 @@ class FaceAlignmentMetric(BaseMetric):
         metrics: Dict[str, float],
         threshold: float,
     ) -> None:
-        with atomic_path(self.errors_file) as temporary, open(
-            temporary, 'w', newline='', encoding='utf-8'
-        ) as f:
+        with atomic_path(self.errors_file) as temporary, open(temporary, 'w', newline='', encoding='utf-8') as f:
             if os.path.splitext(self.errors_file)[1].lower() == '.csv':
                 writer = csv.writer(f)
                 writer.writerow(['img_path', 'id', 'nme', *flags])
@@ -279,16 +267,10 @@ def _check_norm(norm: Union[None, str, Dict]) -> Optional[Dict]:
     kind = norm.get('type')
     if kind in _PRESETS and set(norm) == {'type'}:
         return norm
-    if (
-        kind == 'landmarks'
-        and set(norm) == {'type', 'left', 'right'}
-        and norm['left']
-        and norm['right']
-    ):
+    if kind == 'landmarks' and set(norm) == {'type', 'left', 'right'} and norm['left'] and norm['right']:
         return norm
     raise ValueError(
-        f'norm must be None, one of {_PRESETS} or '
-        f"dict(type='landmarks', left=[...], right=[...]), got {norm}"
+        f"norm must be None, one of {_PRESETS} or dict(type='landmarks', left=[...], right=[...]), got {norm}"
     )
 
 
@@ -296,10 +278,7 @@ def _subset_flags(raw_ann_info: Any) -> Dict[str, int]:
     """Name -> 0 / 1 from the annotation of a face; empty where the dataset keeps none."""
     if not isinstance(raw_ann_info, dict):
         return {}
-    flags = {
-        str(name): int(bool(value))
-        for name, value in (raw_ann_info.get('attributes') or {}).items()
-    }
+    flags = {str(name): int(bool(value)) for name, value in (raw_ann_info.get('attributes') or {}).items()}
     if raw_ann_info.get('subset'):
         flags[str(raw_ann_info['subset'])] = 1
     return flags

@@ -33,9 +33,7 @@ PROTOCOLS: Dict[str, Protocol] = {
         inter_pupil=((96,), (97,)),
         subsets=('largepose', 'expression', 'illumination', 'makeup', 'occlusion', 'blur'),
     ),
-    'cofw': Protocol(
-        norm='inter_pupil', threshold=10.0, inter_ocular=((8,), (9,)), inter_pupil=((16,), (17,))
-    ),
+    'cofw': Protocol(norm='inter_pupil', threshold=10.0, inter_ocular=((8,), (9,)), inter_pupil=((16,), (17,))),
     '300w': Protocol(
         norm='inter_ocular',
         threshold=5.0,

@@ -1,2 +1,3 @@
 """Losses, heads and backbones; the mathematics lives in :mod:`mmpose_sp.models.functional`."""
+
 from . import backbones, heads, losses  # noqa: F401

@@ -6,6 +6,7 @@ Labels are (x, y) in heatmap px at pixel centres, so a point is inside the map i
 
 Everything is computed in float32 (float64 for float64 scores), also under autocast.
 """
+
 from typing import Optional, Tuple
 
 import torch
@@ -41,8 +42,13 @@ def score_at(scores: Tensor, points: Tensor, rounded: bool = False) -> Tensor:
     return (values.reshape(weight.shape) * weight).sum(-1)
 
 
-def sample_labels(labels: Tensor, covariances: Tensor, num_samples: int, size: Optional[Tuple[int, int]] = None,
-                  generator: Optional[torch.Generator] = None) -> Tensor:
+def sample_labels(
+    labels: Tensor,
+    covariances: Tensor,
+    num_samples: int,
+    size: Optional[Tuple[int, int]] = None,
+    generator: Optional[torch.Generator] = None,
+) -> Tensor:
     """y' ~ N(y, covariance) of Eq. 13, drawn on the device of the labels.
 
     Args:
@@ -61,8 +67,9 @@ def sample_labels(labels: Tensor, covariances: Tensor, num_samples: int, size: O
     std_x = var_x.clamp(min=0).sqrt()
     slope = torch.where(std_x > 0, cov / std_x.clamp(min=torch.finfo(labels.dtype).tiny), torch.zeros_like(cov))
     rest = (var_y - slope.square()).clamp(min=0).sqrt()
-    noise = torch.randn((*labels.shape[:-1], num_samples, 2), generator=generator, dtype=labels.dtype,
-                        device=labels.device)
+    noise = torch.randn(
+        (*labels.shape[:-1], num_samples, 2), generator=generator, dtype=labels.dtype, device=labels.device
+    )
     x = labels[..., :1] + std_x[..., None] * noise[..., 0]
     y = labels[..., 1:] + slope[..., None] * noise[..., 0] + rest[..., None] * noise[..., 1]
     if size is not None:
@@ -83,11 +90,15 @@ def check_labels(labels: Tensor, used: Tensor, size: Tuple[int, int]) -> None:
             device assertion instead, as an exception would cost a synchronisation per step.
     """
     low = -0.5 - LABEL_TOLERANCE
-    inside = ((labels >= low) & (labels[..., :1] <= size[1] - 1 - low) & (labels[..., 1:] <= size[0] - 1 - low))
+    inside = (labels >= low) & (labels[..., :1] <= size[1] - 1 - low) & (labels[..., 1:] <= size[0] - 1 - low)
     bad = used & ~inside.all(-1)
-    _refuse(bad, labels, f'label (x, y in heatmap px) is NaN or outside the map of width {size[1]} and height '
-            f'{size[0]}. A landmark outside the map needs weight 0 (see the codec\'s keypoint_weights); a missing one '
-            'may be NaN if its weight is 0.')
+    _refuse(
+        bad,
+        labels,
+        f'label (x, y in heatmap px) is NaN or outside the map of width {size[1]} and height '
+        f"{size[0]}. A landmark outside the map needs weight 0 (see the codec's keypoint_weights); a missing one "
+        'may be NaN if its weight is 0.',
+    )
 
 
 def check_covariances(covariances: Tensor) -> None:
@@ -104,8 +115,16 @@ def _refuse(bad: Tensor, values: Tensor, message: str) -> None:
         raise ValueError(f'landmark [{", ".join(map(str, where))}]: {values[where].tolist()} as {message}')
 
 
-def structured_loss(scores: Tensor, labels: Tensor, eps: float = 1.0, alpha: float = 1.0, s: float = 0.01,
-                    margin: str = 'smooth_l1', norm: str = 'l1', rounded_label: bool = False) -> Tensor:
+def structured_loss(
+    scores: Tensor,
+    labels: Tensor,
+    eps: float = 1.0,
+    alpha: float = 1.0,
+    s: float = 0.01,
+    margin: str = 'smooth_l1',
+    norm: str = 'l1',
+    rounded_label: bool = False,
+) -> Tensor:
     """Eq. 11 per landmark, averaged over label samples if there are any (Eq. 13).
 
     .. math:: \\epsilon \\log \\sum_{\\hat y} \\exp((\\Delta(y, \\hat y) + F[\\hat y]) / \\epsilon) - F[y]
@@ -127,9 +146,11 @@ def structured_loss(scores: Tensor, labels: Tensor, eps: float = 1.0, alpha: flo
     """
     objective = Objective(float(eps), float(alpha), float(s), margin, norm).validate()
     lead, size = scores.shape[:-2], scores.shape[-2:]
-    if labels.shape[:len(lead)] != lead or labels.shape[-1] != 2 or labels.dim() - len(lead) not in (1, 2):
-        raise ValueError(f'labels {tuple(labels.shape)} do not fit scores {tuple(scores.shape)}: '
-                         'expected (..., 2) or (..., S, 2) for (..., h, w)')
+    if labels.shape[: len(lead)] != lead or labels.shape[-1] != 2 or labels.dim() - len(lead) not in (1, 2):
+        raise ValueError(
+            f'labels {tuple(labels.shape)} do not fit scores {tuple(scores.shape)}: '
+            'expected (..., 2) or (..., S, 2) for (..., h, w)'
+        )
     points = labels.detach().to(compute_dtype(scores)).reshape(lead.numel(), -1, 2)
     if rounded_label:
         points = round_points(points, size)

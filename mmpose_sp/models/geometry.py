@@ -3,6 +3,7 @@
 Labels are (x, y) in heatmap px at pixel centres, so a point is inside the map iff ``-0.5 <= x <= w - 0.5`` and
 ``-0.5 <= y <= h - 0.5``. Margins are measured in [-1, 1] coordinates, ``(2 x + 1) / w - 1``.
 """
+
 from typing import Tuple
 
 import torch
@@ -85,8 +86,14 @@ def distance(dx: Tensor, dy: Tensor, kind: str = 'smooth_l1', norm: str = 'l1', 
     return torch.where(length < s, 0.5 / s * squared, length - 0.5 * s)
 
 
-def label_margin(labels: Tensor, size: Tuple[int, int], alpha: float = 1.0, s: float = 0.01,
-                 margin: str = 'smooth_l1', norm: str = 'l1') -> Tensor:
+def label_margin(
+    labels: Tensor,
+    size: Tuple[int, int],
+    alpha: float = 1.0,
+    s: float = 0.01,
+    margin: str = 'smooth_l1',
+    norm: str = 'l1',
+) -> Tensor:
     """Delta(y, .) of Eq. 12 for every pixel of the map.
 
     Args:

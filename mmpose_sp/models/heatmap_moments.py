@@ -2,6 +2,7 @@
 
 Positions are in [-1, 1] coordinates at pixel centres, as for the margin of the structured loss.
 """
+
 from typing import Tuple
 
 import torch

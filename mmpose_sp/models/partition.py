@@ -1,4 +1,5 @@
 """The computation behind :func:`mmpose_sp.models.functional.structured_loss`: exact, fast, and numerically safe."""
+
 from contextlib import contextmanager
 from typing import NamedTuple, Optional, Tuple, Union
 
@@ -21,6 +22,7 @@ from .geometry import (
 
 class Objective(NamedTuple):
     """The options of Eq. 11 and 12 (see :func:`structured_loss`), and the fastest exact way to compute them."""
+
     eps: float = 1.0
     alpha: float = 1.0
     s: float = 0.01
@@ -69,8 +71,11 @@ class Objective(NamedTuple):
 def _exact_matmul():
     """Keeps TensorFloat-32 and bfloat16 (3 digits), if the user allows them, out of the partition function."""
     # torch 2.9 replaced the one switch by one per backend, and reading the old one may then raise
-    backends = [b.matmul for b in (torch.backends.cuda, torch.backends.mkldnn)
-                if hasattr(getattr(b, 'matmul', None), 'fp32_precision')]
+    backends = [
+        b.matmul
+        for b in (torch.backends.cuda, torch.backends.mkldnn)
+        if hasattr(getattr(b, 'matmul', None), 'fp32_precision')
+    ]
     if backends:
         before = [backend.fp32_precision for backend in backends]
         for backend in backends:
@@ -126,8 +131,9 @@ class StructuredLossFunction(torch.autograd.Function):
         return grad.to(scores.dtype), None, None, None
 
 
-def loss_and_gradient(scores: Tensor, labels: Tensor, objective: Objective, with_grad: bool,
-                      method: Optional[str] = None) -> Tuple[Tensor, Optional[Tensor]]:
+def loss_and_gradient(
+    scores: Tensor, labels: Tensor, objective: Objective, with_grad: bool, method: Optional[str] = None
+) -> Tuple[Tensor, Optional[Tensor]]:
     """Value (N,) and gradient (N, h, w) of its sum; ``method`` overrides the choice of the fastest one."""
     with torch.autocast(scores.device.type, enabled=False), _exact_matmul():
         size, dtype = tuple(scores.shape[-2:]), compute_dtype(scores)
@@ -158,8 +164,9 @@ def _chunks(count: int, per_map: int, device: torch.device):
     return [slice(start, min(start + step, count)) for start in range(0, count, step)]
 
 
-def _separable(scores: Tensor, labels: Tensor, objective: Objective, grad: Optional[Tensor], index: Tensor,
-               taps: Tensor) -> Tuple[Tensor, Optional[Tensor]]:
+def _separable(
+    scores: Tensor, labels: Tensor, objective: Objective, grad: Optional[Tensor], index: Tensor, taps: Tensor
+) -> Tuple[Tensor, Optional[Tensor]]:
     """eps log sum exp ((Delta + F - max F) / eps) as (N, S); fills ``grad`` (N, h, w) with its gradient.
 
     Also returns what smooth l1 adds to S times the gradient at the taps (N, S, 4), or None.
@@ -174,7 +181,7 @@ def _separable(scores: Tensor, labels: Tensor, objective: Objective, grad: Optio
     buffer = labels.new_empty(parts[0].stop if parts else 0, height * width)  # new memory pages cost more than softmax
     for part in parts:
         flat = scores[part].flatten(1).to(labels.dtype)
-        posterior = torch.softmax(flat if eps == 1 else flat / eps, -1, out=buffer[:len(flat)])
+        posterior = torch.softmax(flat if eps == 1 else flat / eps, -1, out=buffer[: len(flat)])
         top = posterior.amax(1, keepdim=True)  # = 1 / sum exp ((F - max F) / eps)
         posterior = posterior.view(-1, height, width)
         maps = margin.maps(part)
@@ -205,8 +212,12 @@ class SeparableMargin:
         axis = _SquaredAxis if objective.margin == 'l2' and not objective.flat else _ExponentialAxis
         self.axes = [axis(pixel_centres(size[i], labels), points[..., 1 - i], k) for i in (0, 1)]
         if low_rank is None:
-            low_rank = (labels.shape[1] >= 12 and axis is _ExponentialAxis and labels.device.type == 'cpu'
-                        and 4 * max(axis.rank for axis in self.axes) <= labels.shape[1])
+            low_rank = (
+                labels.shape[1] >= 12
+                and axis is _ExponentialAxis
+                and labels.device.type == 'cpu'
+                and 4 * max(axis.rank for axis in self.axes) <= labels.shape[1]
+            )
         self.decomposed = [axis.decompose() for axis in self.axes] if low_rank else None
 
     def maps(self, part: slice) -> Union['_OuterProducts', '_LowRank']:
@@ -259,9 +270,14 @@ class _ExponentialAxis:
         first = self._between()[0].unsqueeze(-1)
         between = first + torch.arange(self.rank - 2, device=first.device)
         i = torch.arange(len(self.centre), device=first.device)
-        basis = torch.cat([(self.down * (i < first)).unsqueeze(1),
-                           (self.up * (i >= first + between.shape[1])).unsqueeze(1),
-                           (i == between.unsqueeze(-1)).to(self.up.dtype)], 1)
+        basis = torch.cat(
+            [
+                (self.down * (i < first)).unsqueeze(1),
+                (self.up * (i >= first + between.shape[1])).unsqueeze(1),
+                (i == between.unsqueeze(-1)).to(self.up.dtype),
+            ],
+            1,
+        )
         between = between.clamp_(max=len(i) - 1).unsqueeze(1)
         values = torch.maximum(self.up[between] * self.point_down, self.down[between] * self.point_up)
         return torch.cat([self.point_up, self.point_down, values], -1), basis
@@ -269,6 +285,7 @@ class _ExponentialAxis:
 
 class _OuterProducts(NamedTuple):
     """D_s = a_s b_s^T of a (n, S, h) and b (n, S, w)."""
+
     column: Tensor
     row: Tensor
 
@@ -283,6 +300,7 @@ class _OuterProducts(NamedTuple):
 
 class _LowRank(NamedTuple):
     """:class:`_OuterProducts` of a and b given as pairs of coefficients (n, S, R) and basis (n, R, h or w)."""
+
     column: Tuple[Tensor, Tensor]
     row: Tuple[Tensor, Tensor]
 
@@ -303,8 +321,9 @@ def _tap_offsets(labels: Tensor, index: Tensor, size: Tuple[int, int]) -> Tuple[
     return (index - row * size[1] - labels[..., :1]) * (2 / size[1]), (row - labels[..., 1:]) * (2 / size[0])
 
 
-def _smooth_correction(labels: Tensor, index: Tensor, taps: Tensor, objective: Objective,
-                       size: Tuple[int, int]) -> Tensor:
+def _smooth_correction(
+    labels: Tensor, index: Tensor, taps: Tensor, objective: Objective, size: Tuple[int, int]
+) -> Tensor:
     """What smooth l1 adds to exp((l1 margin + F - max F) / eps) at the pixels (N, S, 4) around the labels (N, S, 2).
 
     ``taps`` (N, S, 4) are F - max F there. The common factor exp(-0.5 alpha s / eps) is left out.
@@ -315,8 +334,9 @@ def _smooth_correction(labels: Tensor, index: Tensor, taps: Tensor, objective: O
     return (smooth - (distance(*offsets, 'l1', norm) * k).exp()) * (taps / objective.eps).exp()
 
 
-def _direct(scores: Tensor, peaks: Tensor, labels: Tensor, objective: Objective, grad: Optional[Tensor],
-            index: Tensor) -> Tensor:
+def _direct(
+    scores: Tensor, peaks: Tensor, labels: Tensor, objective: Objective, grad: Optional[Tensor], index: Tensor
+) -> Tensor:
     """eps log sum exp ((Delta + F - max F) / eps), or the maximum for eps = 0, as (N, S).
 
     Fills ``grad`` (N, h, w) with its gradient, averaged over S.

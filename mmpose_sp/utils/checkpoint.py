@@ -1,4 +1,5 @@
 """Checkpoints: loadable with ``weights_only`` left on, and refused where they do not belong."""
+
 from typing import Any, Dict, List
 
 import numpy as np
@@ -71,16 +72,18 @@ class CheckpointGuardHook(Hook):
             landmarks = checkpoint_landmarks(checkpoint)
             origin = f' It was trained on {landmarks}.' if landmarks else ''
             raise ValueError(
-                f'checkpoint {name} does not fit the model of this config:\n  ' + '\n  '.join(problems)
+                f'checkpoint {name} does not fit the model of this config:\n  '
+                + '\n  '.join(problems)
                 + f'\n{origin.strip()} Use the config that it was trained with (mmengine keeps a copy beside the '
-                'checkpoint), or give the checkpoint of this config.')
+                'checkpoint), or give the checkpoint of this config.'
+            )
 
 
 def model_state(checkpoint: Dict[str, Any]) -> Dict[str, torch.Tensor]:
     """The parameters in a checkpoint, without the ``module.`` that data parallelism puts before their names."""
     prefix = 'module.'
     state = checkpoint.get('state_dict', checkpoint)
-    return {key[len(prefix):] if key.startswith(prefix) else key: value for key, value in state.items()}
+    return {key[len(prefix) :] if key.startswith(prefix) else key: value for key, value in state.items()}
 
 
 def compare_checkpoint(model: torch.nn.Module, checkpoint: Dict[str, Any], show: int = 5) -> List[str]:

@@ -3,6 +3,7 @@
 One line per requirement: found, wanted, and how to fix it. Exit code 1 if anything is missing or broken. Standard
 library only, because it has to report where torch, mmcv or mmpose_sp itself cannot be imported.
 """
+
 import argparse
 import importlib
 import platform
@@ -15,6 +16,7 @@ from .requirements import CORE, find_version, parse_version
 
 class Check(NamedTuple):
     """One requirement. ``problem()`` returns None if it is met, else what is wrong, in a few words."""
+
     name: str
     wanted: str
     fix: str
@@ -24,6 +26,7 @@ class Check(NamedTuple):
 
 class Result(NamedTuple):
     """One line of the report."""
+
     name: str
     ok: bool
     found: str
@@ -60,6 +63,7 @@ def run_check(check: Check) -> Result:
 
 def versioned(name: str, wanted: str, fix: str, accepts: Callable[[str], bool], *modules: str) -> Check:
     """A check of an installed version and, where that is right, of importing ``modules`` (default: ``name``)."""
+
     def problem() -> Optional[str]:
         version = find_version(name)
         if version is None:
@@ -97,21 +101,45 @@ def checks() -> list:
     torchvision = torchvision_wanted()
     numpy = '<2 with xtcocotools <= 1.14.3'
     listed = [
-        Check('python', '>=3.8', 'use Python 3.8 or later (the lock file: 3.11)',
-              lambda: None if sys.version_info >= (3, 8) else 'too old', platform.python_version),
+        Check(
+            'python',
+            '>=3.8',
+            'use Python 3.8 or later (the lock file: 3.11)',
+            lambda: None if sys.version_info >= (3, 8) else 'too old',
+            platform.python_version,
+        ),
         core['torch'],
-        importable('torchvision', 'torchvision',
-                   f'pip install "torchvision=={torchvision.split(" ")[0]}", from the same place as torch'
-                   if torchvision[0] == '0' else 'pip install torchvision', torchvision),
+        importable(
+            'torchvision',
+            'torchvision',
+            f'pip install "torchvision=={torchvision.split(" ")[0]}", from the same place as torch'
+            if torchvision[0] == '0'
+            else 'pip install torchvision',
+            torchvision,
+        ),
         importable('numpy', 'numpy', 'pip install "numpy<2"', numpy),
-        versioned('xtcocotools', 'a build for the installed numpy',
-                  'pip install "numpy<2" xtcocotools==1.14.3', lambda version: True, 'xtcocotools.coco'),
-        Check('setuptools', '<81 (it must have pkg_resources)', 'pip install "setuptools<81"',
-              lambda: import_problem('pkg_resources'), lambda: find_version('setuptools')),
+        versioned(
+            'xtcocotools',
+            'a build for the installed numpy',
+            'pip install "numpy<2" xtcocotools==1.14.3',
+            lambda version: True,
+            'xtcocotools.coco',
+        ),
+        Check(
+            'setuptools',
+            '<81 (it must have pkg_resources)',
+            'pip install "setuptools<81"',
+            lambda: import_problem('pkg_resources'),
+            lambda: find_version('setuptools'),
+        ),
         core['mmengine'],
         core['mmcv'],
-        Check('mmcv.ops', "mmcv's compiled operators", fixes['mmcv'] + ' (after pip uninstall mmcv-lite)',
-              mmcv_ops_problem),
+        Check(
+            'mmcv.ops',
+            "mmcv's compiled operators",
+            fixes['mmcv'] + ' (after pip uninstall mmcv-lite)',
+            mmcv_ops_problem,
+        ),
         importable('six', 'six', 'pip install six'),
         core['mmdet'],
         core['mmpose'],
@@ -126,6 +154,7 @@ def gpu_line() -> str:
     """What torch can compute on: information, not a requirement."""
     try:
         import torch
+
         if torch.cuda.is_available():
             return ', '.join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
     except BaseException:

@@ -1,4 +1,5 @@
 """Averaged weights (EMA) of a training in several processes."""
+
 from mmengine.dist import all_reduce_params
 from mmengine.hooks import EMAHook
 from mmpose.registry import HOOKS

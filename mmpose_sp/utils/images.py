@@ -1,4 +1,5 @@
 """Reading pictures of any kind as uint8 BGR."""
+
 from pathlib import Path
 from typing import Union
 
@@ -51,8 +52,10 @@ def as_bgr(image: np.ndarray) -> np.ndarray:
     if image.dtype == np.uint16:
         image = (image >> 8).astype(np.uint8)
     if image.dtype != np.uint8:
-        raise TypeError(f'an image array must be uint8 or uint16, got {image.dtype}; scale it to 0..255 and use '
-                        'image.astype(np.uint8)')
+        raise TypeError(
+            f'an image array must be uint8 or uint16, got {image.dtype}; scale it to 0..255 and use '
+            'image.astype(np.uint8)'
+        )
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[..., 0]
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (3, 4)):

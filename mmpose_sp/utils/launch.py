@@ -1,4 +1,5 @@
 """Running mmpose's own command-line tools with mmpose_sp registered, on machines with and without GPUs."""
+
 import argparse
 import logging
 import os
@@ -24,8 +25,10 @@ def mmpose_tool(name: str) -> str:
     for folder in (package / '.mim' / 'tools', package.parent / 'tools'):
         if (folder / name).is_file():
             return str(folder / name)
-    raise FileNotFoundError(f'mmpose at {package} comes without its tools/{name}. '
-                            'Fix: pip install --no-deps --force-reinstall mmpose==1.3.2')
+    raise FileNotFoundError(
+        f'mmpose at {package} comes without its tools/{name}. '
+        'Fix: pip install --no-deps --force-reinstall mmpose==1.3.2'
+    )
 
 
 def prepare_cpu_processes(argv: List[str]) -> None:
@@ -40,8 +43,7 @@ def prepare_cpu_processes(argv: List[str]) -> None:
     options = {'type': 'MMDistributedDataParallel', 'device_ids': None}
     config = Config.fromfile(next((word for word in argv[1:] if Path(word).is_file()), ''))
     if 'model_wrapper_cfg' not in config:  # what mmengine does by itself where it makes the wrapper
-        options.update(broadcast_buffers=False,
-                       find_unused_parameters=config.get('find_unused_parameters', False))
+        options.update(broadcast_buffers=False, find_unused_parameters=config.get('find_unused_parameters', False))
     argv += ['--cfg-options', *(f'model_wrapper_cfg.{key}={value}' for key, value in options.items())]
 
 

@@ -1,4 +1,5 @@
 """The versions that mmpose_sp works with. Standard library only: it must run where nothing else does."""
+
 import re
 from importlib import metadata
 from typing import NamedTuple, Optional, Tuple
@@ -6,6 +7,7 @@ from typing import NamedTuple, Optional, Tuple
 
 class Requirement(NamedTuple):
     """A distribution with version bounds: ``minimum <= version < below`` (None: no bound)."""
+
     name: str
     minimum: Optional[str]
     below: Optional[str]
@@ -19,16 +21,21 @@ class Requirement(NamedTuple):
     def accepts(self, version: str) -> bool:
         """Whether a version such as '2.13.0+cu130' lies within the bounds."""
         number = parse_version(version)
-        return ((self.minimum is None or number >= parse_version(self.minimum))
-                and (self.below is None or number < parse_version(self.below)))
+        return (self.minimum is None or number >= parse_version(self.minimum)) and (
+            self.below is None or number < parse_version(self.below)
+        )
 
 
 CORE = (
     Requirement('torch', '2.1', None, 'pip install "torch>=2.1" (mmcv has to be compiled for it anew)'),
     Requirement('mmengine', '0.10', '1.0', 'pip install "mmengine>=0.10,<1.0"'),
-    Requirement('mmcv', '2.0.1', '2.2',
-                'mim install "mmcv>=2.0.1,<2.2", or compile it: MMCV_WITH_OPS=1 pip install '
-                '--no-build-isolation --no-binary mmcv mmcv==2.1.0'),
+    Requirement(
+        'mmcv',
+        '2.0.1',
+        '2.2',
+        'mim install "mmcv>=2.0.1,<2.2", or compile it: MMCV_WITH_OPS=1 pip install '
+        '--no-build-isolation --no-binary mmcv mmcv==2.1.0',
+    ),
     # mmpose.models imports it (RTMO's head), so no model is built without it.
     Requirement('mmdet', '3.0', '3.4', 'pip install --no-deps mmdet==3.3.0'),
     Requirement('mmpose', '1.3', '1.4', 'pip install --no-deps mmpose==1.3.2'),
@@ -68,5 +75,7 @@ def check_versions() -> None:
     problems = [problem for problem in map(version_problem, CORE) if problem]
     if problems:
         lines = '\n  '.join(problems)
-        raise ImportError(f'mmpose_sp cannot work in this environment:\n  {lines}\n'
-                          'The whole picture: python -m mmpose_sp.utils.collect_env')
+        raise ImportError(
+            f'mmpose_sp cannot work in this environment:\n  {lines}\n'
+            'The whole picture: python -m mmpose_sp.utils.collect_env'
+        )

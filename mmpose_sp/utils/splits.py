@@ -1,4 +1,5 @@
 """Which faces may be used for a choice: not those of the test set."""
+
 import os
 from typing import Optional
 
@@ -11,6 +12,8 @@ def validated_on_test_faces(config: Config) -> Optional[str]:
     The benchmarks have no validation set, so their configs validate on the test faces, to draw curves. Whoever chooses
     or fits something by validation has to refuse that.
     """
-    val, test = (os.path.abspath(os.path.join(loader.dataset.get('data_root') or '', loader.dataset.ann_file))
-                 for loader in (config.val_dataloader, config.test_dataloader))
+    val, test = (
+        os.path.abspath(os.path.join(loader.dataset.get('data_root') or '', loader.dataset.ann_file))
+        for loader in (config.val_dataloader, config.test_dataloader)
+    )
     return test if val == test else None

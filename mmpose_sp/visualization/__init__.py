@@ -1,4 +1,5 @@
 """Figures: landmarks on faces, contact sheets, the error distribution, the label smoothing."""
+
 from .ced import plot_ced
 from .draw import (
     GREEN,
@@ -33,10 +34,40 @@ from .predictions import (
 from .sheets import contact_sheet, fit_tile, put_text, subset_sheet, write_image
 
 __all__ = [
-    'GREEN', 'PredictedFace', 'RED', 'SELECTIONS', 'WHITE', 'boundary_palette', 'confidence_colors',
-    'contact_sheet', 'crop_around', 'draw_boundaries', 'draw_comparison', 'draw_confidence', 'draw_landmarks',
-    'draw_polyline', 'draw_uncertainty', 'ellipse_axes', 'face_tile', 'fit_tile', 'gaussian_density',
-    'group_by_subset', 'image_patch', 'label_heatmap', 'load_predictions', 'normalise', 'overlay_heatmap',
-    'plot_ced', 'plot_spread', 'plot_stages', 'prediction_sheet', 'put_text', 'select_faces',
-    'subset_names', 'subset_overview', 'subset_sheet', 'transform_points', 'write_image'
+    'GREEN',
+    'PredictedFace',
+    'RED',
+    'SELECTIONS',
+    'WHITE',
+    'boundary_palette',
+    'confidence_colors',
+    'contact_sheet',
+    'crop_around',
+    'draw_boundaries',
+    'draw_comparison',
+    'draw_confidence',
+    'draw_landmarks',
+    'draw_polyline',
+    'draw_uncertainty',
+    'ellipse_axes',
+    'face_tile',
+    'fit_tile',
+    'gaussian_density',
+    'group_by_subset',
+    'image_patch',
+    'label_heatmap',
+    'load_predictions',
+    'normalise',
+    'overlay_heatmap',
+    'plot_ced',
+    'plot_spread',
+    'plot_stages',
+    'prediction_sheet',
+    'put_text',
+    'select_faces',
+    'subset_names',
+    'subset_overview',
+    'subset_sheet',
+    'transform_points',
+    'write_image',
 ]

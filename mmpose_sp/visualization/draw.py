@@ -4,6 +4,7 @@ Every function is pure: it takes a uint8 BGR image (H, W, 3), as OpenCV reads it
 are image pixels with the centre of the first pixel at (0, 0); landmarks that are NaN or infinite are skipped.
 Drawing is sub-pixel (OpenCV's fixed-point coordinates) and anti-aliased.
 """
+
 from typing import Optional, Sequence, Tuple
 
 import cv2
@@ -22,12 +23,14 @@ def auto_radius(image: np.ndarray) -> float:
     return max(1.2, 0.006 * max(image.shape[:2]))
 
 
-def draw_landmarks(image: np.ndarray,
-                   points: np.ndarray,
-                   color: Tuple[int, int, int] = RED,
-                   radius: Optional[float] = None,
-                   colors: Optional[np.ndarray] = None,
-                   weights: Optional[np.ndarray] = None) -> np.ndarray:
+def draw_landmarks(
+    image: np.ndarray,
+    points: np.ndarray,
+    color: Tuple[int, int, int] = RED,
+    radius: Optional[float] = None,
+    colors: Optional[np.ndarray] = None,
+    weights: Optional[np.ndarray] = None,
+) -> np.ndarray:
     """Draw landmarks as filled discs.
 
     Args:
@@ -50,11 +53,9 @@ def draw_landmarks(image: np.ndarray,
     return canvas
 
 
-def draw_polyline(image: np.ndarray,
-                  points: np.ndarray,
-                  color: Tuple[int, int, int] = GREEN,
-                  closed: bool = False,
-                  thickness: int = 1) -> np.ndarray:
+def draw_polyline(
+    image: np.ndarray, points: np.ndarray, color: Tuple[int, int, int] = GREEN, closed: bool = False, thickness: int = 1
+) -> np.ndarray:
     """Draw (n, 2) image px points joined by straight segments.
 
     Raises:
@@ -69,11 +70,13 @@ def draw_polyline(image: np.ndarray,
     return canvas
 
 
-def draw_comparison(image: np.ndarray,
-                    ground_truth: np.ndarray,
-                    prediction: np.ndarray,
-                    radius: Optional[float] = None,
-                    connect: bool = False) -> np.ndarray:
+def draw_comparison(
+    image: np.ndarray,
+    ground_truth: np.ndarray,
+    prediction: np.ndarray,
+    radius: Optional[float] = None,
+    connect: bool = False,
+) -> np.ndarray:
     """Draw the ground truth in green and the prediction in red, on top (Fig. 5, A4-A12).
 
     Args:
@@ -106,10 +109,9 @@ def confidence_colors(confidence: np.ndarray) -> np.ndarray:
     return np.round(255 * np.stack([np.zeros_like(red), green, red], axis=-1)).astype(np.uint8)
 
 
-def draw_confidence(image: np.ndarray,
-                    points: np.ndarray,
-                    confidence: np.ndarray,
-                    radius: Optional[float] = None) -> np.ndarray:
+def draw_confidence(
+    image: np.ndarray, points: np.ndarray, confidence: np.ndarray, radius: Optional[float] = None
+) -> np.ndarray:
     """Draw landmarks (K, 2) in image px, coloured by their confidence (K,), see :func:`confidence_colors`.
 
     Raises:
@@ -121,7 +123,7 @@ def draw_confidence(image: np.ndarray,
     return draw_landmarks(image, points, radius=radius, colors=confidence_colors(confidence))
 
 
-def ellipse_axes(covariance: np.ndarray, n_std: float = 2.) -> Tuple[float, float, float]:
+def ellipse_axes(covariance: np.ndarray, n_std: float = 2.0) -> Tuple[float, float, float]:
     """Semi-axes (px, long one first) and angle (degrees, x towards y) of the ``n_std`` ellipse of a (2, 2) covariance.
 
     Raises:
@@ -139,12 +141,14 @@ def ellipse_axes(covariance: np.ndarray, n_std: float = 2.) -> Tuple[float, floa
     return float(major), float(minor), float(angle)
 
 
-def draw_uncertainty(image: np.ndarray,
-                     points: np.ndarray,
-                     covariances: np.ndarray,
-                     n_std: float = 2.,
-                     color: Tuple[int, int, int] = (0, 200, 255),
-                     thickness: int = 1) -> np.ndarray:
+def draw_uncertainty(
+    image: np.ndarray,
+    points: np.ndarray,
+    covariances: np.ndarray,
+    n_std: float = 2.0,
+    color: Tuple[int, int, int] = (0, 200, 255),
+    thickness: int = 1,
+) -> np.ndarray:
     """Draw the ``n_std`` ellipse of each landmark.
 
     Args:
@@ -188,10 +192,9 @@ def normalise(heatmap: np.ndarray) -> np.ndarray:
     return (heatmap - low) / (high - low) if high > low else np.zeros_like(heatmap)
 
 
-def crop_around(image: np.ndarray,
-                points: np.ndarray,
-                size: int = 256,
-                padding: float = 1.25) -> Tuple[np.ndarray, np.ndarray]:
+def crop_around(
+    image: np.ndarray, points: np.ndarray, size: int = 256, padding: float = 1.25
+) -> Tuple[np.ndarray, np.ndarray]:
     """Cut the square around landmarks and resize it to ``size`` x ``size``.
 
     Returns:
@@ -206,7 +209,7 @@ def crop_around(image: np.ndarray,
     if not len(points):
         raise ValueError('no finite landmark to crop around')
     low, high = points.min(0), points.max(0)
-    side = max(float((high - low).max()) * padding, 1.)
+    side = max(float((high - low).max()) * padding, 1.0)
     scale = size / side
     matrix = np.array([[scale, 0, 0], [0, scale, 0]])
     matrix[:, 2] = (size - 1) / 2 - scale * (low + high) / 2
@@ -230,10 +233,12 @@ def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return np.asarray(points, dtype=np.float64) @ matrix[:, :2].T + matrix[:, 2]
 
 
-def draw_boundaries(image: np.ndarray,
-                    curves: Sequence[np.ndarray],
-                    colors: Optional[Sequence[Tuple[int, int, int]]] = None,
-                    thickness: int = 1) -> np.ndarray:
+def draw_boundaries(
+    image: np.ndarray,
+    curves: Sequence[np.ndarray],
+    colors: Optional[Sequence[Tuple[int, int, int]]] = None,
+    thickness: int = 1,
+) -> np.ndarray:
     """Draw boundary curves, each (n, 2) densely sampled image px, in one colour each."""
     canvas = as_bgr(image).copy()
     colors = boundary_palette(len(curves)) if colors is None else colors
@@ -258,5 +263,5 @@ def _check_points(points: np.ndarray) -> np.ndarray:
 
 def _fixed(point: np.ndarray) -> Tuple[int, int]:
     # far-away points would overflow OpenCV's 32-bit fixed point
-    x, y = np.clip(np.round(np.asarray(point) * (1 << _SHIFT)), -2**24, 2**24)
+    x, y = np.clip(np.round(np.asarray(point) * (1 << _SHIFT)), -(2**24), 2**24)
     return int(x), int(y)

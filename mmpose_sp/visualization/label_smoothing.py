@@ -1,4 +1,5 @@
 """The pictures of the label smoothing: its stages (Fig. 1) and its spread beside human annotations (Fig. A2)."""
+
 from typing import Optional, Sequence
 
 import cv2
@@ -45,7 +46,7 @@ def label_heatmap(landmarks: np.ndarray, covariances: np.ndarray, size: Sequence
         reach = 4 * np.sqrt(np.trace(covariance))
         low = np.clip(np.floor(landmark - reach), 0, size).astype(int)
         high = np.clip(np.ceil(landmark + reach) + 1, 0, size).astype(int)
-        part = np.s_[low[1]:high[1], low[0]:high[0]]
+        part = np.s_[low[1] : high[1], low[0] : high[0]]
         heatmap[part] = np.maximum(heatmap[part], gaussian_density(covariance, grid[part] - landmark))
     return heatmap
 
@@ -61,17 +62,20 @@ def image_patch(image: np.ndarray, centre: np.ndarray, stride: np.ndarray, cells
         pixels: Side of the result.
     """
     scale = pixels / (cells * np.asarray(stride, dtype=np.float64))
-    matrix = np.array([[scale[0], 0, (pixels - 1) / 2 - scale[0] * centre[0]],
-                       [0, scale[1], (pixels - 1) / 2 - scale[1] * centre[1]]])
+    matrix = np.array(
+        [[scale[0], 0, (pixels - 1) / 2 - scale[0] * centre[0]], [0, scale[1], (pixels - 1) / 2 - scale[1] * centre[1]]]
+    )
     return cv2.warpAffine(as_bgr(image), matrix, (pixels, pixels), flags=cv2.INTER_CUBIC, borderValue=(114, 114, 114))
 
 
-def plot_stages(image: np.ndarray,
-                landmarks: np.ndarray,
-                codec: ImageAwareLabelSmoothing,
-                selected: Sequence[int],
-                path: str,
-                title: Optional[str] = None) -> str:
+def plot_stages(
+    image: np.ndarray,
+    landmarks: np.ndarray,
+    codec: ImageAwareLabelSmoothing,
+    selected: Sequence[int],
+    path: str,
+    title: Optional[str] = None,
+) -> str:
     """Draw the smoothing pipeline of a face (Fig. 1 a-g): the face, and one row of stages per selected landmark.
 
     The Gaussians of (a) and (g) are drawn with Sigma_M, that is without gamma: at the published 0.01 they are narrower
@@ -108,8 +112,11 @@ def plot_stages(image: np.ndarray,
         offsets = np.stack(np.meshgrid(*[np.linspace(-cells / 2, cells / 2, 60)] * 2), axis=-1)
         pictures = [
             cv2.cvtColor(image_patch(image, landmarks[index], stride, cells), cv2.COLOR_BGR2RGB),
-            stages.edge_patches[index], stages.refined_patches[index], stages.gaussian, stages.joint_patches[index],
-            gaussian_density(shapes[index], offsets)
+            stages.edge_patches[index],
+            stages.refined_patches[index],
+            stages.gaussian,
+            stages.joint_patches[index],
+            gaussian_density(shapes[index], offsets),
         ]
         for column, (name, picture) in enumerate(zip(STAGES, pictures)):
             axis = figure.add_subplot(grid[number, rows + column])
@@ -136,15 +143,17 @@ def plot_stages(image: np.ndarray,
     return path
 
 
-def plot_spread(image: np.ndarray,
-                landmarks: np.ndarray,
-                codec: ImageAwareLabelSmoothing,
-                selected: Sequence[int],
-                path: str,
-                annotations: Optional[np.ndarray] = None,
-                scale: float = 1.,
-                num_samples: int = 200,
-                seed: int = 0) -> str:
+def plot_spread(
+    image: np.ndarray,
+    landmarks: np.ndarray,
+    codec: ImageAwareLabelSmoothing,
+    selected: Sequence[int],
+    path: str,
+    annotations: Optional[np.ndarray] = None,
+    scale: float = 1.0,
+    num_samples: int = 200,
+    seed: int = 0,
+) -> str:
     """Draw where annotators and our smoothing put selected landmarks (Fig. A2).
 
     Args:
@@ -183,13 +192,17 @@ def plot_spread(image: np.ndarray,
             centre = landmarks[index]
             extent = (centre[0] - half[0], centre[0] + half[0], centre[1] + half[1], centre[1] - half[1])
             axis.imshow(cv2.cvtColor(patch, cv2.COLOR_BGR2RGB), extent=extent)
-            dots = dict(s=26, color='#ff3030', edgecolor='w', lw=0.6) if name == 'human' else dict(
-                s=3, color='#ff3030', alpha=0.6, lw=0)
+            dots = (
+                dict(s=26, color='#ff3030', edgecolor='w', lw=0.6)
+                if name == 'human'
+                else dict(s=3, color='#ff3030', alpha=0.6, lw=0)
+            )
             axis.scatter(*points.T, **dots)
             axis.scatter(*centre, marker='+', s=50, color='#30ff30', lw=1.3)
             axis.set(xlim=extent[:2], ylim=extent[2:])
-            axis.set_title(f'{index}: {name}' + (f' (variance x {scale:g})' if name == 'ours' and scale != 1 else ''),
-                           fontsize=8)
+            axis.set_title(
+                f'{index}: {name}' + (f' (variance x {scale:g})' if name == 'ours' and scale != 1 else ''), fontsize=8
+            )
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=140)
     return path
@@ -204,7 +217,7 @@ def _unit_covariances(stages: SmoothingStages, codec: ImageAwareLabelSmoothing) 
 
 def _check(image: np.ndarray, landmarks: np.ndarray, codec: ImageAwareLabelSmoothing, selected: Sequence[int]) -> None:
     if tuple(image.shape[1::-1]) != tuple(codec.input_size):
-        raise ValueError(f'the image has {image.shape[1::-1]} px but the codec\'s input_size is {codec.input_size}')
+        raise ValueError(f"the image has {image.shape[1::-1]} px but the codec's input_size is {codec.input_size}")
     unknown = [index for index in selected if not 0 <= index < len(landmarks)]
     if unknown or not len(selected):
         raise ValueError(f'select landmarks from 0 to {len(landmarks) - 1}, got {list(selected)}')
@@ -212,4 +225,5 @@ def _check(image: np.ndarray, landmarks: np.ndarray, codec: ImageAwareLabelSmoot
 
 def _rectangle(centre: np.ndarray, size: np.ndarray):
     from matplotlib.patches import Rectangle
+
     return Rectangle(centre - size / 2, *size, fill=False, color='yellow', lw=0.8)

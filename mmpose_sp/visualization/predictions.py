@@ -1,4 +1,5 @@
 """Ground truth and prediction side by side on faces: selecting them, and drawing their sheets (Fig. 5, A4-A12)."""
+
 import pickle
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -16,6 +17,7 @@ SELECTIONS = ('first', 'random', 'best', 'worst', 'spread')
 
 class PredictedFace(NamedTuple):
     """A face with its annotation and its prediction, in image px."""
+
     image: str
     ground_truth: np.ndarray  # (K, 2), NaN where not annotated
     prediction: np.ndarray  # (K, 2)
@@ -56,8 +58,10 @@ def load_predictions(path: str, errors: Optional[Dict[Any, float]] = None) -> Li
             samples = pickle.load(file)
         return [_from_sample(sample, errors or {}) for sample in samples]
     except (pickle.UnpicklingError, KeyError, TypeError, AttributeError, EOFError, ImportError) as error:
-        raise ValueError(f'{path}: not a dump of predictions ({type(error).__name__}: {error}); '
-                         'tools/test.py CONFIG CHECKPOINT --dump FILE writes one') from error
+        raise ValueError(
+            f'{path}: not a dump of predictions ({type(error).__name__}: {error}); '
+            'tools/test.py CONFIG CHECKPOINT --dump FILE writes one'
+        ) from error
 
 
 def _from_sample(sample: dict, errors: Dict[Any, float]) -> PredictedFace:
@@ -68,9 +72,13 @@ def _from_sample(sample: dict, errors: Dict[Any, float]) -> PredictedFace:
     identity = sample.get('id')
     identity = identity.item() if hasattr(identity, 'item') else identity
     return PredictedFace(
-        sample['img_path'], np.where(visible[:, None] > 0, landmarks, np.nan),
-        np.asarray(found['keypoints'], dtype=np.float64)[0], subset_names(sample.get('raw_ann_info')),
-        np.asarray(found['keypoint_scores'], dtype=np.float64)[0], errors.get(identity))
+        sample['img_path'],
+        np.where(visible[:, None] > 0, landmarks, np.nan),
+        np.asarray(found['keypoints'], dtype=np.float64)[0],
+        subset_names(sample.get('raw_ann_info')),
+        np.asarray(found['keypoint_scores'], dtype=np.float64)[0],
+        errors.get(identity),
+    )
 
 
 def select_faces(faces: Sequence[PredictedFace], count: int, how: str = 'first', seed: int = 0) -> List[PredictedFace]:
@@ -114,7 +122,7 @@ def face_tile(face: PredictedFace, size: int = 256, style: str = 'comparison') -
     # drawn at twice the size: OpenCV's discs of one or two pixels are diamonds
     crop, matrix = crop_around(read_image(face.image), face.ground_truth, 2 * size, padding=1.3)
     prediction = transform_points(face.prediction, matrix)
-    radius = max(2., size / 85)
+    radius = max(2.0, size / 85)
     if style == 'comparison':
         tile = draw_comparison(crop, transform_points(face.ground_truth, matrix), prediction, radius)
     elif style == 'confidence':
@@ -126,16 +134,22 @@ def face_tile(face: PredictedFace, size: int = 256, style: str = 'comparison') -
     return cv2.resize(tile, (size, size), interpolation=cv2.INTER_AREA)
 
 
-def prediction_sheet(faces: Sequence[PredictedFace], title: Optional[str] = None, columns: int = 4, size: int = 256,
-                     style: str = 'comparison') -> np.ndarray:
+def prediction_sheet(
+    faces: Sequence[PredictedFace],
+    title: Optional[str] = None,
+    columns: int = 4,
+    size: int = 256,
+    style: str = 'comparison',
+) -> np.ndarray:
     """A contact sheet of faces with their errors as captions."""
     captions = [f'{face.error:.2f}%' if face.error is not None else '' for face in faces]
     captions = None if not any(captions) else captions
     return contact_sheet([face_tile(face, size, style) for face in faces], captions, columns, (size, size), title)
 
 
-def subset_overview(faces: Sequence[PredictedFace], count: int = 6, how: str = 'first', size: int = 192,
-                    title: Optional[str] = None) -> np.ndarray:
+def subset_overview(
+    faces: Sequence[PredictedFace], count: int = 6, how: str = 'first', size: int = 192, title: Optional[str] = None
+) -> np.ndarray:
     """One row per subset.
 
     Raises:
@@ -144,6 +158,7 @@ def subset_overview(faces: Sequence[PredictedFace], count: int = 6, how: str = '
     groups = group_by_subset(faces)
     if not groups:
         raise ValueError('no face belongs to a subset: the annotations carry neither attributes nor subset')
-    rows = [(name, [face_tile(face, size) for face in select_faces(group, count, how)])
-            for name, group in groups.items()]
+    rows = [
+        (name, [face_tile(face, size) for face in select_faces(group, count, how)]) for name, group in groups.items()
+    ]
     return subset_sheet(rows, (size, size), title=title)

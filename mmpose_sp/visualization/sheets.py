@@ -1,4 +1,5 @@
 """Contact sheets: pictures in a grid, with captions and a title."""
+
 from typing import Optional, Sequence, Tuple
 
 import cv2
@@ -20,7 +21,7 @@ def fit_tile(image: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
         image = cv2.resize(image, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     tile = np.full((height, width, 3), 255, dtype=np.uint8)
     x, y = (width - inner[0]) // 2, (height - inner[1]) // 2
-    tile[y:y + inner[1], x:x + inner[0]] = image
+    tile[y : y + inner[1], x : x + inner[0]] = image
     return tile
 
 
@@ -32,12 +33,14 @@ def put_text(canvas: np.ndarray, text: str, left: int, baseline: int, width: int
     cv2.putText(canvas, text, (left, baseline), _FONT, scale, _INK, 1, cv2.LINE_AA)
 
 
-def contact_sheet(images: Sequence[np.ndarray],
-                  captions: Optional[Sequence[str]] = None,
-                  columns: int = 4,
-                  tile: Tuple[int, int] = (256, 256),
-                  title: Optional[str] = None,
-                  gap: int = 8) -> np.ndarray:
+def contact_sheet(
+    images: Sequence[np.ndarray],
+    captions: Optional[Sequence[str]] = None,
+    columns: int = 4,
+    tile: Tuple[int, int] = (256, 256),
+    title: Optional[str] = None,
+    gap: int = 8,
+) -> np.ndarray:
     """Lay pictures out in a grid.
 
     Args:
@@ -70,17 +73,19 @@ def contact_sheet(images: Sequence[np.ndarray],
     for index, image in enumerate(images):
         row, column = divmod(index, columns)
         x, y = gap + column * (width + gap), header + gap + row * (height + footer + gap)
-        canvas[y:y + height, x:x + width] = fit_tile(image, tile)
+        canvas[y : y + height, x : x + width] = fit_tile(image, tile)
         if captions is not None:
             put_text(canvas, captions[index], x, y + height + 16, width, 10)
     return canvas
 
 
-def subset_sheet(rows: Sequence[Tuple[str, Sequence[np.ndarray]]],
-                 tile: Tuple[int, int] = (192, 192),
-                 label_width: int = 110,
-                 title: Optional[str] = None,
-                 gap: int = 6) -> np.ndarray:
+def subset_sheet(
+    rows: Sequence[Tuple[str, Sequence[np.ndarray]]],
+    tile: Tuple[int, int] = (192, 192),
+    label_width: int = 110,
+    title: Optional[str] = None,
+    gap: int = 6,
+) -> np.ndarray:
     """One row of pictures per named group, such as the subsets of WFLW; short rows are padded with white.
 
     Args:
@@ -104,7 +109,7 @@ def subset_sheet(rows: Sequence[Tuple[str, Sequence[np.ndarray]]],
         put_text(canvas, name, gap, y + height // 2 + 5, label_width - 2 * gap, 11)
         for column, image in enumerate(images):
             x = label_width + gap + column * (width + gap)
-            canvas[y:y + height, x:x + width] = fit_tile(image, tile)
+            canvas[y : y + height, x : x + width] = fit_tile(image, tile)
     return canvas
 
 
@@ -115,6 +120,7 @@ def write_image(path: str, image: np.ndarray) -> str:
         OSError: OpenCV cannot write it (unknown extension, full disk, no permission).
     """
     from pathlib import Path
+
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     try:
         written = cv2.imwrite(str(path), image)

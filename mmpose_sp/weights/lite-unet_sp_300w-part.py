@@ -12,55 +12,45 @@ codec = dict(
         128,
     ),
     subpixel='local_expectation',
-    type='ImageAwareLabelSmoothing')
+    type='ImageAwareLabelSmoothing',
+)
 crop = dict(
     input_size=(
         128,
         128,
-    ), type='TopdownAffine')
+    ),
+    type='TopdownAffine',
+)
 custom_hooks = [
     dict(type='SyncBuffersHook'),
     dict(type='CheckpointGuardHook'),
-    dict(
-        ema_type='ExpMomentumEMA',
-        gamma=200,
-        momentum=0.002,
-        priority=49,
-        type='EMAHook',
-        update_buffers=True),
+    dict(ema_type='ExpMomentumEMA', gamma=200, momentum=0.002, priority=49, type='EMAHook', update_buffers=True),
 ]
 custom_imports = dict(
-    allow_failed_imports=False, imports=[
+    allow_failed_imports=False,
+    imports=[
         'mmpose_sp',
-    ])
+    ],
+)
 data_mode = 'topdown'
 dataset_type = 'SPFace300WDataset'
 default_hooks = dict(
     badcase=dict(
-        _scope_='mmpose',
-        badcase_thr=5,
-        enable=False,
-        metric_type='loss',
-        out_dir='badcase',
-        type='BadCaseAnalysisHook'),
+        _scope_='mmpose', badcase_thr=5, enable=False, metric_type='loss', out_dir='badcase', type='BadCaseAnalysisHook'
+    ),
     checkpoint=dict(
-        _scope_='mmpose',
-        interval=5,
-        max_keep_ckpts=1,
-        rule='less',
-        save_best='NME',
-        type='CheckpointHook'),
+        _scope_='mmpose', interval=5, max_keep_ckpts=1, rule='less', save_best='NME', type='CheckpointHook'
+    ),
     logger=dict(_scope_='mmpose', interval=20, type='LoggerHook'),
     param_scheduler=dict(_scope_='mmpose', type='ParamSchedulerHook'),
     sampler_seed=dict(_scope_='mmpose', type='DistSamplerSeedHook'),
     timer=dict(_scope_='mmpose', type='IterTimerHook'),
-    visualization=dict(
-        _scope_='mmpose', enable=False, type='PoseVisualizationHook'))
+    visualization=dict(_scope_='mmpose', enable=False, type='PoseVisualizationHook'),
+)
 default_scope = 'mmpose'
 env_cfg = dict(
-    cudnn_benchmark=False,
-    dist_cfg=dict(backend='nccl'),
-    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=1))
+    cudnn_benchmark=False, dist_cfg=dict(backend='nccl'), mp_cfg=dict(mp_start_method='fork', opencv_num_threads=1)
+)
 geometry = [
     dict(direction='horizontal', prob=0.5, type='RandomFlip'),
     dict(
@@ -73,7 +63,8 @@ geometry = [
         scale_prob=1.0,
         shift_factor=0.09,
         shift_prob=1.0,
-        type='RandomBBoxTransform'),
+        type='RandomBBoxTransform',
+    ),
 ]
 load = [
     dict(type='LoadImage'),
@@ -81,20 +72,18 @@ load = [
 ]
 load_from = None
 log_level = 'INFO'
-log_processor = dict(
-    _scope_='mmpose',
-    by_epoch=True,
-    num_digits=6,
-    type='LogProcessor',
-    window_size=50)
+log_processor = dict(_scope_='mmpose', by_epoch=True, num_digits=6, type='LogProcessor', window_size=50)
 max_epochs = 100
 model = dict(
-    backbone=dict(channels=(
-        40,
-        60,
-        80,
-        120,
-    ), type='LiteUNet'),
+    backbone=dict(
+        channels=(
+            40,
+            60,
+            80,
+            120,
+        ),
+        type='LiteUNet',
+    ),
     data_preprocessor=dict(
         bgr_to_rgb=True,
         mean=[
@@ -107,10 +96,11 @@ model = dict(
             127.5,
             127.5,
         ],
-        type='PoseDataPreprocessor'),
+        type='PoseDataPreprocessor',
+    ),
     head=dict(
-        conv_kernel_sizes=(1, ),
-        conv_out_channels=(80, ),
+        conv_kernel_sizes=(1,),
+        conv_out_channels=(80,),
         decoder=dict(
             boundaries='300w',
             gamma=0.01,
@@ -123,27 +113,26 @@ model = dict(
                 128,
             ),
             subpixel='local_expectation',
-            type='ImageAwareLabelSmoothing'),
+            type='ImageAwareLabelSmoothing',
+        ),
         deconv_out_channels=None,
         in_channels=40,
         loss=dict(type='StructuredPredictionLoss'),
         out_channels=68,
-        type='StructuredPredictionHead'),
+        type='StructuredPredictionHead',
+    ),
     test_cfg=dict(flip_test=True),
-    type='TopdownPoseEstimator')
+    type='TopdownPoseEstimator',
+)
 optim_wrapper = dict(
     optimizer=dict(lr=0.002, type='AdamW', weight_decay=0.0001),
-    paramwise_cfg=dict(bias_decay_mult=0, norm_decay_mult=0))
+    paramwise_cfg=dict(bias_decay_mult=0, norm_decay_mult=0),
+)
 param_scheduler = [
     dict(begin=0, by_epoch=False, end=100, start_factor=0.01, type='LinearLR'),
     dict(
-        T_max=100,
-        begin=0,
-        by_epoch=True,
-        convert_to_iter_based=True,
-        end=100,
-        eta_min=2e-05,
-        type='CosineAnnealingLR'),
+        T_max=100, begin=0, by_epoch=True, convert_to_iter_based=True, end=100, eta_min=2e-05, type='CosineAnnealingLR'
+    ),
 ]
 resume = False
 test_cfg = dict()
@@ -156,18 +145,23 @@ test_dataloader = dict(
         pipeline=[
             dict(type='LoadImage'),
             dict(padding=1.25, type='GetBBoxCenterScale'),
-            dict(input_size=(
-                128,
-                128,
-            ), type='TopdownAffine'),
+            dict(
+                input_size=(
+                    128,
+                    128,
+                ),
+                type='TopdownAffine',
+            ),
             dict(type='PackPoseInputs'),
         ],
         test_mode=True,
-        type='SPFace300WDataset'),
+        type='SPFace300WDataset',
+    ),
     drop_last=False,
     num_workers=2,
     persistent_workers=True,
-    sampler=dict(round_up=False, shuffle=False, type='DefaultSampler'))
+    sampler=dict(round_up=False, shuffle=False, type='DefaultSampler'),
+)
 test_evaluator = dict(type='FaceAlignmentMetric')
 texture = [
     dict(prob=0.4, type='RandomOcclusion'),
@@ -197,11 +191,15 @@ train_dataloader = dict(
                 scale_prob=1.0,
                 shift_factor=0.09,
                 shift_prob=1.0,
-                type='RandomBBoxTransform'),
-            dict(input_size=(
-                128,
-                128,
-            ), type='TopdownAffine'),
+                type='RandomBBoxTransform',
+            ),
+            dict(
+                input_size=(
+                    128,
+                    128,
+                ),
+                type='TopdownAffine',
+            ),
             dict(
                 encoder=dict(
                     boundaries='300w',
@@ -215,8 +213,10 @@ train_dataloader = dict(
                         128,
                     ),
                     subpixel='local_expectation',
-                    type='ImageAwareLabelSmoothing'),
-                type='GenerateTarget'),
+                    type='ImageAwareLabelSmoothing',
+                ),
+                type='GenerateTarget',
+            ),
             dict(prob=0.4, type='RandomOcclusion'),
             dict(prob=0.3, type='RandomBoxBlur'),
             dict(prob=0.2, type='RandomGamma'),
@@ -224,10 +224,12 @@ train_dataloader = dict(
             dict(keep_channels=True, prob=0.2, type='mmcv.RandomGrayscale'),
             dict(type='PackPoseInputs'),
         ],
-        type='SPFace300WDataset'),
+        type='SPFace300WDataset',
+    ),
     num_workers=2,
     persistent_workers=True,
-    sampler=dict(shuffle=True, type='DefaultSampler'))
+    sampler=dict(shuffle=True, type='DefaultSampler'),
+)
 train_pipeline = [
     dict(type='LoadImage'),
     dict(padding=1.25, type='GetBBoxCenterScale'),
@@ -242,11 +244,15 @@ train_pipeline = [
         scale_prob=1.0,
         shift_factor=0.09,
         shift_prob=1.0,
-        type='RandomBBoxTransform'),
-    dict(input_size=(
-        128,
-        128,
-    ), type='TopdownAffine'),
+        type='RandomBBoxTransform',
+    ),
+    dict(
+        input_size=(
+            128,
+            128,
+        ),
+        type='TopdownAffine',
+    ),
     dict(
         encoder=dict(
             boundaries='300w',
@@ -260,8 +266,10 @@ train_pipeline = [
                 128,
             ),
             subpixel='local_expectation',
-            type='ImageAwareLabelSmoothing'),
-        type='GenerateTarget'),
+            type='ImageAwareLabelSmoothing',
+        ),
+        type='GenerateTarget',
+    ),
     dict(prob=0.4, type='RandomOcclusion'),
     dict(prob=0.3, type='RandomBoxBlur'),
     dict(prob=0.2, type='RandomGamma'),
@@ -279,26 +287,34 @@ val_dataloader = dict(
         pipeline=[
             dict(type='LoadImage'),
             dict(padding=1.25, type='GetBBoxCenterScale'),
-            dict(input_size=(
-                128,
-                128,
-            ), type='TopdownAffine'),
+            dict(
+                input_size=(
+                    128,
+                    128,
+                ),
+                type='TopdownAffine',
+            ),
             dict(type='PackPoseInputs'),
         ],
         test_mode=True,
-        type='SPFace300WDataset'),
+        type='SPFace300WDataset',
+    ),
     drop_last=False,
     num_workers=2,
     persistent_workers=True,
-    sampler=dict(round_up=False, shuffle=False, type='DefaultSampler'))
+    sampler=dict(round_up=False, shuffle=False, type='DefaultSampler'),
+)
 val_evaluator = dict(type='FaceAlignmentMetric')
 val_pipeline = [
     dict(type='LoadImage'),
     dict(padding=1.25, type='GetBBoxCenterScale'),
-    dict(input_size=(
-        128,
-        128,
-    ), type='TopdownAffine'),
+    dict(
+        input_size=(
+            128,
+            128,
+        ),
+        type='TopdownAffine',
+    ),
     dict(type='PackPoseInputs'),
 ]
 vis_backends = [
@@ -310,4 +326,5 @@ visualizer = dict(
     type='PoseLocalVisualizer',
     vis_backends=[
         dict(type='LocalVisBackend'),
-    ])
+    ],
+)

@@ -1,4 +1,5 @@
 """A tiny model, pictures whose landmarks are known, and the scripts of tools/."""
+
 import importlib.util
 from pathlib import Path
 
@@ -27,10 +28,10 @@ def random_landmarker(**kwargs):
     return FaceLandmarker(LITE, None, 'cpu', **kwargs)
 
 
-def spot(width, height, x, y, sigma=10.):
+def spot(width, height, x, y, sigma=10.0):
     """A black picture with a Gaussian bright spot; uint8 BGR."""
     xs, ys = np.arange(width), np.arange(height)
-    profile = np.exp(-0.5 * ((ys[:, None] - y)**2 + (xs - x)**2) / sigma**2)
+    profile = np.exp(-0.5 * ((ys[:, None] - y) ** 2 + (xs - x) ** 2) / sigma**2)
     return np.repeat(np.round(255 * profile).astype(np.uint8)[..., None], 3, axis=2)
 
 

@@ -1,4 +1,5 @@
 """The model that comes with the package."""
+
 import json
 import re
 import subprocess
@@ -38,10 +39,16 @@ def test_the_file_is_small_and_plain():
 
 
 def test_it_finds_the_face_of_a_photograph(boxed, astronaut):
-    face, = boxed(astronaut)[0].faces
+    (face,) = boxed(astronaut)[0].faces
     # marked by hand, to 3 px of a face of 90 px
-    for index, (x, y) in {36: (196, 104), 45: (257, 106), 48: (203, 138), 54: (243, 141), 30: (225, 127),
-                          8: (223, 176)}.items():
+    for index, (x, y) in {
+        36: (196, 104),
+        45: (257, 106),
+        48: (203, 138),
+        54: (243, 141),
+        30: (225, 127),
+        8: (223, 176),
+    }.items():
         np.testing.assert_allclose(face.landmarks[index], (x, y), atol=6, err_msg=str(index))
     assert face.confidence.mean() > 0.9
 
@@ -90,12 +97,14 @@ def test_half_precision_keeps_vectors_and_refuses_overflow():
 
 def test_a_wheel_holds_all_three_files():
     """By setuptools' own rules, without building one."""
-    code = ("import setuptools; from setuptools.command.build_py import build_py as b; "
-            "d = setuptools.Distribution; "
-            "import distutils.core as c; c._setup_stop_after = 'init'; c.run_setup('setup.py', stop_after='init'); "
-            "k = b(c._setup_distribution); k.ensure_finalized(); "
-            "print('\\n'.join([m[2] for m in k.find_all_modules()] + "
-            "[f'{f[1]}/{n}' for f in k.data_files for n in f[3]]))")
+    code = (
+        'import setuptools; from setuptools.command.build_py import build_py as b; '
+        'd = setuptools.Distribution; '
+        "import distutils.core as c; c._setup_stop_after = 'init'; c.run_setup('setup.py', stop_after='init'); "
+        'k = b(c._setup_distribution); k.ensure_finalized(); '
+        "print('\\n'.join([m[2] for m in k.find_all_modules()] + "
+        "[f'{f[1]}/{n}' for f in k.data_files for n in f[3]]))"
+    )
     done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     for suffix in ('.py', '.pth', '.md'):
@@ -106,5 +115,5 @@ def test_one_command_with_a_picture_alone(boxed, astronaut, tmp_path):
     cv2.imwrite(str(tmp_path / 'photo.png'), astronaut)
     options = ['--device', 'cpu', '--json', str(tmp_path / 'a.json')]
     assert load_tool('infer').main([str(tmp_path / 'photo.png'), *options]) == 0
-    written, = json.loads((tmp_path / 'a.json').read_text())
+    (written,) = json.loads((tmp_path / 'a.json').read_text())
     np.testing.assert_allclose(written['keypoints'], boxed(astronaut)[0].faces[0].landmarks, atol=1e-2)

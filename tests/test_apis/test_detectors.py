@@ -1,4 +1,5 @@
 """Face detectors: mmdet's output is filtered and mapped, the cascade finds faces where the models expect them."""
+
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from mmpose_sp.apis.detectors import haar_mapping
 
 class FakeInferencer:
     """Stands for mmdet's DetInferencer."""
+
     made = None
 
     def __init__(self, **kwargs):
@@ -23,17 +25,20 @@ class FakeInferencer:
     def __call__(self, image, return_datasamples):
         assert return_datasamples
         import torch
+
         boxes = [(0, 0, 100, 100), (2, 2, 102, 98), (200, 0, 260, 50), (50, 200, 90, 260), (7, 7, 7, 9)]
         instances = InstanceData(
             bboxes=torch.tensor(boxes, dtype=torch.float32),
             scores=torch.tensor([0.8, 0.9, 0.2, 0.95, 0.99]),
-            labels=torch.tensor([0, 0, 0, 3, 0]))
+            labels=torch.tensor([0, 0, 0, 3, 0]),
+        )
         return {'predictions': [SimpleNamespace(pred_instances=instances)]}
 
 
 @pytest.fixture
 def fake_mmdet(monkeypatch):
     import mmdet.apis
+
     monkeypatch.setattr(mmdet.apis, 'DetInferencer', FakeInferencer)
 
 
@@ -78,7 +83,7 @@ def test_cascade_finds_the_astronaut(photograph):
     assert 160 < x1 < 200 and 250 < x2 < 290 and 70 < y1 < 105 and 155 < y2 < 185
 
 
-@pytest.mark.parametrize('factor', [0.5, 3.])
+@pytest.mark.parametrize('factor', [0.5, 3.0])
 def test_cascade_boxes_scale_with_the_picture(photograph, factor):
     detector = HaarFaceDetector(haar_mapping('300w'))
     original = detector(photograph)[0][0]
@@ -100,8 +105,12 @@ def test_cascade_boxes_are_those_of_the_landmarks():
     detector = HaarFaceDetector(haar_mapping('300w'))
     offsets = []
     for path in sorted(Path(root, '300w_real', 'helen', 'trainset').glob('*.pts'))[:60:2]:
-        points = np.array([line.split() for line in path.read_text().split('{')[1].split('}')[0].strip().split('\n')],
-                          dtype=float) - 1
+        points = (
+            np.array(
+                [line.split() for line in path.read_text().split('{')[1].split('}')[0].strip().split('\n')], dtype=float
+            )
+            - 1
+        )
         low, high = points.min(axis=0), points.max(axis=0)
         boxes, _ = detector(cv2.imread(str(path.with_suffix('.jpg'))))
         if len(boxes):

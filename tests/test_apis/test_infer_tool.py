@@ -1,4 +1,5 @@
 """tools/infer.py: pictures, predictions and exit status."""
+
 import json
 
 import cv2
@@ -47,12 +48,14 @@ def test_a_picture_gives_what_mmpose_would_write(run, folder, landmarker, tmp_pa
 
 def test_predictions_have_the_format_of_mmpose(run, folder, checkpoint, tmp_path):
     from mmpose.apis import MMPoseInferencer
+
     inferencer = MMPoseInferencer(
-        pose2d=str(LITE), pose2d_weights=str(checkpoint), device='cpu', det_model='whole_image')
+        pose2d=str(LITE), pose2d_weights=str(checkpoint), device='cpu', det_model='whole_image'
+    )
     next(inferencer(str(folder / 'b.png'), pred_out_dir=str(tmp_path / 'mmpose')))
     run(folder / 'b.png', '--whole-image', '--out-dir', 'out')
-    theirs, = json.loads((tmp_path / 'mmpose' / 'b.json').read_text())
-    ours, = json.loads((tmp_path / 'out' / 'predictions' / 'b.json').read_text())
+    (theirs,) = json.loads((tmp_path / 'mmpose' / 'b.json').read_text())
+    (ours,) = json.loads((tmp_path / 'out' / 'predictions' / 'b.json').read_text())
     assert set(ours) == {*theirs, 'keypoint_covariances'}
     for key, value in theirs.items():
         np.testing.assert_allclose(ours[key], value, atol=1e-2)
@@ -100,15 +103,18 @@ def test_a_video(run, tmp_path):
     assert capture.read()[1].shape == (80, 96, 3)
 
 
-@pytest.mark.parametrize(('source', 'options', 'message'), [
-    ('missing.jpg', [], 'missing.jpg'),
-    ('photos', ['--bboxes', '1,2,3,4'], '--bbox-file'),
-    ('photos/a.jpg', ['--bboxes', '1,2,3'], "'1,2,3' is not a box"),
-    ('photos/a.jpg', ['--bboxes', 'a,b,c,d'], 'X1,Y1,X2,Y2'),
-    ('photos', ['--bbox-file', 'missing.json'], 'missing.json'),
-    ('photos', ['--bbox-file', 'photos/a.jpg'], 'a.jpg'),
-    ('photos', ['--device', 'gpu'], "'gpu'"),
-])
+@pytest.mark.parametrize(
+    ('source', 'options', 'message'),
+    [
+        ('missing.jpg', [], 'missing.jpg'),
+        ('photos', ['--bboxes', '1,2,3,4'], '--bbox-file'),
+        ('photos/a.jpg', ['--bboxes', '1,2,3'], "'1,2,3' is not a box"),
+        ('photos/a.jpg', ['--bboxes', 'a,b,c,d'], 'X1,Y1,X2,Y2'),
+        ('photos', ['--bbox-file', 'missing.json'], 'missing.json'),
+        ('photos', ['--bbox-file', 'photos/a.jpg'], 'a.jpg'),
+        ('photos', ['--device', 'gpu'], "'gpu'"),
+    ],
+)
 def test_usage_errors_are_one_line(run, folder, capsys, source, options, message):
     assert run(source, *options) == 2
     error = capsys.readouterr().err

@@ -1,4 +1,5 @@
 """What can be given to FaceLandmarker: every kind of picture, folder, video and box, good or bad."""
+
 import cv2
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from mmpose_sp.apis.sources import open_source
 from mmpose_sp.utils.images import as_bgr, read_image
 
 BOX = (60, 50, 160, 150)
-SPOT = (113., 96.)
+SPOT = (113.0, 96.0)
 
 
 def write(path, image):
@@ -39,9 +40,16 @@ def with_alpha(image):
     return np.concatenate([image, np.full_like(image[..., :1], 9)], axis=2)
 
 
-KINDS = {'bgr': lambda x: x, 'gray': lambda x: x[..., 0], 'gray (H, W, 1)': lambda x: x[..., :1], 'alpha': with_alpha,
-         '16 bit': sixteen_bit, '16 bit gray': lambda x: sixteen_bit(x)[..., 0],
-         '16 bit alpha': lambda x: sixteen_bit(with_alpha(x)), 'strided': lambda x: np.repeat(x, 2, axis=1)[:, ::2]}
+KINDS = {
+    'bgr': lambda x: x,
+    'gray': lambda x: x[..., 0],
+    'gray (H, W, 1)': lambda x: x[..., :1],
+    'alpha': with_alpha,
+    '16 bit': sixteen_bit,
+    '16 bit gray': lambda x: sixteen_bit(x)[..., 0],
+    '16 bit alpha': lambda x: sixteen_bit(with_alpha(x)),
+    'strided': lambda x: np.repeat(x, 2, axis=1)[:, ::2],
+}
 
 
 @pytest.mark.parametrize('convert', KINDS.values(), ids=KINDS)
@@ -49,7 +57,7 @@ def test_the_kind_of_a_picture_does_not_matter(knows_brightness, tmp_path, conve
     picture = convert(spot(240, 220, *SPOT))
     path = write(tmp_path / 'picture.png', picture)
     for given in (picture, path, str(path)):
-        result, = knows_brightness(given, bboxes=[BOX])
+        (result,) = knows_brightness(given, bboxes=[BOX])
         np.testing.assert_allclose(result.faces[0].landmarks[0], SPOT, atol=0.25)
 
 
@@ -64,7 +72,7 @@ def test_exif_orientation_is_applied(knows_brightness, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was turned: show it rotated by 90 degrees clockwise
     path = jpeg(tmp_path / 'turned.jpg', cv2.rotate(upright, cv2.ROTATE_90_COUNTERCLOCKWISE), exif=exif)
-    result, = knows_brightness(path, bboxes=[BOX])
+    (result,) = knows_brightness(path, bboxes=[BOX])
     assert result.size == (240, 220)
     np.testing.assert_allclose(result.faces[0].landmarks[0], SPOT, atol=0.3)
 
@@ -72,7 +80,7 @@ def test_exif_orientation_is_applied(knows_brightness, tmp_path):
 def test_one_pixel(landmarker):
     pixel = np.full((1, 1, 3), 200, dtype=np.uint8)
     assert landmarker(pixel)[0].faces == []
-    face, = landmarker(pixel, whole_image=True)[0].faces
+    (face,) = landmarker(pixel, whole_image=True)[0].faces
     assert np.isfinite(face.landmarks).all() and np.abs(face.landmarks).max() < 2
 
 
@@ -80,16 +88,19 @@ def test_8k(knows_brightness):
     width, height, centre = 7680, 4320, np.array([7000.3, 4000.6])
     picture = np.zeros((height, width, 3), dtype=np.uint8)
     picture[3900:4101, 6900:7101] = spot(201, 201, 100.3, 100.6)
-    result, = knows_brightness(picture, bboxes=[(6940, 3940, 7050, 4070)])
+    (result,) = knows_brightness(picture, bboxes=[(6940, 3940, 7050, 4070)])
     np.testing.assert_allclose(result.faces[0].landmarks[0], centre, atol=0.25)
     assert knows_brightness(picture)[0].faces == []  # the cascade searches a smaller copy
 
 
-@pytest.mark.parametrize(('content', 'message'), [
-    (b'', 'empty'),
-    (b'this is no picture', 'cannot be decoded'),
-    (b'\xff\xd8\xff\xe0' + bytes(2000), 'cannot be decoded'),
-])
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (b'', 'empty'),
+        (b'this is no picture', 'cannot be decoded'),
+        (b'\xff\xd8\xff\xe0' + bytes(2000), 'cannot be decoded'),
+    ],
+)
 def test_files_that_are_no_pictures(landmarker, tmp_path, content, message):
     path = tmp_path / 'bad.jpg'
     path.write_bytes(content)
@@ -107,12 +118,15 @@ def test_truncated_pictures_are_refused(tmp_path, suffix):
         read_image(cut)
 
 
-@pytest.mark.parametrize(('image', 'error', 'message'), [
-    (np.zeros((9, 9, 3), dtype=np.float32), TypeError, 'astype'),
-    (np.zeros((9, 9, 2), dtype=np.uint8), ValueError, 'shape'),
-    (np.zeros((0, 9, 3), dtype=np.uint8), ValueError, 'no pixels'),
-    (np.zeros((2, 9, 9, 3), dtype=np.uint8), ValueError, 'shape'),
-])
+@pytest.mark.parametrize(
+    ('image', 'error', 'message'),
+    [
+        (np.zeros((9, 9, 3), dtype=np.float32), TypeError, 'astype'),
+        (np.zeros((9, 9, 2), dtype=np.uint8), ValueError, 'shape'),
+        (np.zeros((0, 9, 3), dtype=np.uint8), ValueError, 'no pixels'),
+        (np.zeros((2, 9, 9, 3), dtype=np.uint8), ValueError, 'shape'),
+    ],
+)
 def test_arrays_that_are_no_pictures(landmarker, image, error, message):
     with pytest.raises(error, match=message):
         landmarker(image, whole_image=True)
@@ -144,7 +158,11 @@ def test_folders_patterns_and_lists_are_expanded_in_order(tmp_path):
     mixed = [tmp_path / 'sub', noise(8, 8), [str(tmp_path / 'b.png')]]
     assert names(mixed) == ['sub/c.png', 'array 1', 'b.png']
     assert [open_source(x).kind for x in (tmp_path / 'b.png', noise(8, 8), tmp_path, mixed)] == [
-        'image', 'image', 'images', 'images']
+        'image',
+        'image',
+        'images',
+        'images',
+    ]
 
 
 def test_a_name_with_brackets_is_a_file_not_a_pattern(tmp_path):
@@ -161,19 +179,22 @@ def test_videos_are_read_frame_by_frame(landmarker, tmp_path):
     assert all(len(result.faces) == 1 and result.size == (96, 80) for result in results)
 
 
-@pytest.mark.parametrize(('inputs', 'error', 'message'), [
-    ('missing.jpg', FileNotFoundError, 'missing.jpg'),
-    ('missing.mp4', FileNotFoundError, 'missing.mp4'),
-    ('*.nothing', FileNotFoundError, 'pattern'),
-    ('empty', FileNotFoundError, 'no picture'),
-    ('bad.mp4', ValueError, 'bad.mp4.*video'),
-    (['bad.mp4'], ValueError, 'only input'),
-    ([], ValueError, 'empty'),
-    (98, ValueError, 'camera 98'),
-    ('webcam:98', ValueError, 'camera 98'),
-    (None, TypeError, 'NoneType'),
-    (True, TypeError, 'bool'),
-])
+@pytest.mark.parametrize(
+    ('inputs', 'error', 'message'),
+    [
+        ('missing.jpg', FileNotFoundError, 'missing.jpg'),
+        ('missing.mp4', FileNotFoundError, 'missing.mp4'),
+        ('*.nothing', FileNotFoundError, 'pattern'),
+        ('empty', FileNotFoundError, 'no picture'),
+        ('bad.mp4', ValueError, 'bad.mp4.*video'),
+        (['bad.mp4'], ValueError, 'only input'),
+        ([], ValueError, 'empty'),
+        (98, ValueError, 'camera 98'),
+        ('webcam:98', ValueError, 'camera 98'),
+        (None, TypeError, 'NoneType'),
+        (True, TypeError, 'bool'),
+    ],
+)
 def test_inputs_that_are_not_there(landmarker, tmp_path, monkeypatch, inputs, error, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'empty').mkdir()
@@ -182,17 +203,20 @@ def test_inputs_that_are_not_there(landmarker, tmp_path, monkeypatch, inputs, er
         landmarker(inputs)
 
 
-@pytest.mark.parametrize(('boxes', 'message'), [
-    ([(10, 10, 10, 40)], 'no area'),
-    ([(10, 10, 60, 60), (50, 50, 20, 20)], r'box 1 .*no area'),
-    ([(10, np.nan, 30, 40)], 'not finite'),
-    ([(10, 10, np.inf, 40)], 'not finite'),
-    ([(-50, 0, -1, 40)], 'outside of the image'),
-    ([(0, 100, 50, 150)], 'outside of the image'),
-    ([(1, 2, 3)], 'shape'),
-    ('everything', 'numbers'),
-    ([[(1, 2, 3, 4)]], 'shape'),
-])
+@pytest.mark.parametrize(
+    ('boxes', 'message'),
+    [
+        ([(10, 10, 10, 40)], 'no area'),
+        ([(10, 10, 60, 60), (50, 50, 20, 20)], r'box 1 .*no area'),
+        ([(10, np.nan, 30, 40)], 'not finite'),
+        ([(10, 10, np.inf, 40)], 'not finite'),
+        ([(-50, 0, -1, 40)], 'outside of the image'),
+        ([(0, 100, 50, 150)], 'outside of the image'),
+        ([(1, 2, 3)], 'shape'),
+        ('everything', 'numbers'),
+        ([[(1, 2, 3, 4)]], 'shape'),
+    ],
+)
 def test_boxes_that_cannot_be(landmarker, boxes, message):
     with pytest.raises(ValueError, match=message):
         landmarker(noise(120, 100), bboxes=boxes)
@@ -205,6 +229,6 @@ def test_good_boxes_pass():
 
 
 def test_box_mapping_by_hand():
-    mapped = BoxMapping(scale=0.5, down=0.1)(np.array([[100., 50, 300, 250], [0, 0, 100, 40]]))
+    mapped = BoxMapping(scale=0.5, down=0.1)(np.array([[100.0, 50, 300, 250], [0, 0, 100, 40]]))
     np.testing.assert_allclose(mapped, [[150, 120, 250, 220], [25, 5, 75, 55]])
     np.testing.assert_array_equal(BoxMapping()([[0, 0, 100, 40]]), [[0, 0, 100, 40]])

@@ -1,4 +1,5 @@
 """Geometry, batches and options of FaceLandmarker, on networks whose answer is known."""
+
 import numpy as np
 import pytest
 import torch
@@ -28,7 +29,8 @@ def quadratic_scores(peak, precision):
 def with_scores(scores):
     """A landmarker without flip test that always sees these scores."""
     made = random_landmarker(
-        cfg_options={'model.test_cfg.flip_test': False, 'model.head.decoder.subpixel': 'quadratic'})
+        cfg_options={'model.test_cfg.flip_test': False, 'model.head.decoder.subpixel': 'quadratic'}
+    )
     made.model.head.forward = lambda feats: scores
     return made
 
@@ -36,7 +38,7 @@ def with_scores(scores):
 @pytest.mark.parametrize('box', BOXES.values(), ids=BOXES)
 def test_a_known_peak_comes_out_in_image_px(box):
     peak = np.array([11.3, 20.8])
-    face, = with_scores(quadratic_scores(peak, np.eye(2)))(noise(220, 200), bboxes=[box])[0].faces
+    (face,) = with_scores(quadratic_scores(peak, np.eye(2)))(noise(220, 200), bboxes=[box])[0].faces
     # by hand: the crop is the squared and padded box, and heatmap px are pixel centres
     x1, y1, x2, y2 = box
     side = PADDING * max(x2 - x1, y2 - y1)
@@ -48,9 +50,9 @@ def test_a_known_peak_comes_out_in_image_px(box):
 
 
 def test_covariance_is_in_image_px_squared():
-    sigma = np.array([[4., 1.5], [1.5, 2.]])  # heatmap px^2
+    sigma = np.array([[4.0, 1.5], [1.5, 2.0]])  # heatmap px^2
     made = with_scores(quadratic_scores((16, 15), np.linalg.inv(sigma)))
-    face, = made(noise(220, 200), bboxes=[(50, 40, 170, 160)])[0].faces
+    (face,) = made(noise(220, 200), bboxes=[(50, 40, 170, 160)])[0].faces
     per_px = PADDING * 120 / MAP_SIZE
     np.testing.assert_allclose(face.covariance[0], sigma * per_px**2, rtol=1e-3)
     assert face.covariance.shape == (NUM_LANDMARKS, 2, 2)
@@ -71,7 +73,7 @@ def test_heatmap_to_image_is_what_the_codec_and_mmpose_do(grid):
     scores = torch.zeros(1, 2, 32, 24)
     scores[0, 0, 5, 20] = scores[0, 1, 31, 0] = 1
     in_input = codec.batch_decode(scores)[0][0][0]
-    center, scale = np.array([70., 50.]), np.array([60., 80.])
+    center, scale = np.array([70.0, 50.0]), np.array([60.0, 80.0])
     expected = in_input / codec.input_size * scale + center - 0.5 * scale  # TopdownPoseEstimator
     matrix = heatmap_to_image(codec, center, scale)
     np.testing.assert_allclose(np.array([[20, 5, 1], [0, 31, 1]]) @ matrix.T, expected, atol=1e-4)
@@ -106,16 +108,16 @@ def test_batches_do_not_change_results(landmarker, monkeypatch, batch_size):
 
 def test_no_face_is_a_result_and_the_whole_image_is_explicit(landmarker):
     blank = np.full((150, 200, 3), 128, dtype=np.uint8)
-    result, = landmarker(blank)
+    (result,) = landmarker(blank)
     assert result.faces == [] and result.error is None and result.size == (200, 150)
-    whole, = landmarker(blank, whole_image=True)
+    (whole,) = landmarker(blank, whole_image=True)
     np.testing.assert_array_equal(whole.faces[0].box, [0, 0, 200, 150])
 
 
 def test_a_function_detects(landmarker, monkeypatch):
-    monkeypatch.setattr(landmarker, '_detector', lambda image: (np.array([[10, 20, 100, 110.]]), np.array([0.7])))
+    monkeypatch.setattr(landmarker, '_detector', lambda image: (np.array([[10, 20, 100, 110.0]]), np.array([0.7])))
     monkeypatch.setattr(landmarker, 'refine', 0)
-    face, = landmarker(noise(150, 140))[0].faces
+    (face,) = landmarker(noise(150, 140))[0].faces
     np.testing.assert_allclose(face.box, [10, 20, 100, 110])
     assert face.box_score == pytest.approx(0.7)
 
@@ -123,13 +125,13 @@ def test_a_function_detects(landmarker, monkeypatch):
 @pytest.mark.parametrize('refine', [0, 1, 2])
 def test_detected_faces_are_cropped_anew_by_their_landmarks(monkeypatch, refine):
     made = random_landmarker(refine=refine, cfg_options={'model.head.decoder.subpixel': 'none'})
-    first, low, high = np.array([40., 30, 104, 94]), np.array([8, 6]), np.array([23, 27])
+    first, low, high = np.array([40.0, 30, 104, 94]), np.array([8, 6]), np.array([23, 27])
     scores = torch.zeros(1, NUM_LANDMARKS, MAP_SIZE, MAP_SIZE)
     scores[0, ::2, low[1], low[0]] = scores[0, 1::2, high[1], high[0]] = 1  # two corners, whatever the crop
     made.model.head.forward = lambda feats: scores
     made.model.test_cfg['flip_test'] = False
     monkeypatch.setattr(made, '_detector', lambda image: (first[None], np.array([0.6])))
-    face, = made(noise(200, 180))[0].faces
+    (face,) = made(noise(200, 180))[0].faces
     box = first
     for _ in range(refine):
         side = PADDING * (box[2:] - box[:2]).max()
@@ -147,13 +149,14 @@ def test_unsure_faces_of_the_detector_are_dropped(landmarker, monkeypatch):
     means = [face.confidence.mean() for face in landmarker(image)[0].faces]
     assert means[0] != means[1]
     monkeypatch.setattr(landmarker, 'min_confidence', sum(means) / 2)
-    face, = landmarker(image)[0].faces
+    (face,) = landmarker(image)[0].faces
     assert face.confidence.mean() == pytest.approx(max(means))
     assert len(landmarker(image, bboxes=boxes)[0].faces) == 2  # given, not guessed
 
 
 def test_boxes_by_name_and_with_scores(landmarker, tmp_path):
     from mmpose_sp.visualization.sheets import write_image
+
     for name in 'ab':
         write_image(str(tmp_path / f'{name}.png'), noise(100, 100))
     first, second = landmarker(tmp_path, bboxes={'b.png': [], str(tmp_path / 'a.png'): [(10, 10, 90, 90, 0.25)]})
@@ -163,32 +166,35 @@ def test_boxes_by_name_and_with_scores(landmarker, tmp_path):
     assert 'no entry' in first.error
 
 
-@pytest.mark.parametrize(('kwargs', 'message'), [
-    ({'bboxes': [[(0, 0, 9, 9)]]}, '2 pictures but bboxes for 1'),
-    ({'bboxes': [[], []], 'whole_image': True}, 'not both'),
-    ({'errors': 'ignore'}, "'raise' or 'record'"),
-])
+@pytest.mark.parametrize(
+    ('kwargs', 'message'),
+    [
+        ({'bboxes': [[(0, 0, 9, 9)]]}, '2 pictures but bboxes for 1'),
+        ({'bboxes': [[], []], 'whole_image': True}, 'not both'),
+        ({'errors': 'ignore'}, "'raise' or 'record'"),
+    ],
+)
 def test_arguments_that_do_not_match(landmarker, kwargs, message):
     with pytest.raises(ValueError, match=message):
         landmarker([noise(20, 20)] * 2, **kwargs)
 
 
 def test_options_reach_the_config():
-    made = random_landmarker(cfg_options={'model.test_cfg.flip_test': False, 'model.head.decoder.eps': 2.})
+    made = random_landmarker(cfg_options={'model.test_cfg.flip_test': False, 'model.head.decoder.eps': 2.0})
     seen = []
     extract = made.model.extract_feat
     made.model.extract_feat = lambda inputs: seen.append(len(inputs)) or extract(inputs)
     made.model.head.forward = lambda feats: quadratic_scores((16, 15), np.eye(2))
-    face, = made(noise(99, 99), bboxes=[(0, 0, MAP_SIZE / PADDING, 20)])[0].faces  # 1 image px per heatmap px
+    (face,) = made(noise(99, 99), bboxes=[(0, 0, MAP_SIZE / PADDING, 20)])[0].faces  # 1 image px per heatmap px
     assert seen == [1]
     np.testing.assert_allclose(face.covariance[0], 2 * np.eye(2), atol=1e-3)  # eps scales it
 
 
 def test_pictures_and_scores_are_there_on_demand(landmarker):
     image = noise(120, 110)
-    plain, = landmarker(image, bboxes=[(10, 10, 90, 90)])
+    (plain,) = landmarker(image, bboxes=[(10, 10, 90, 90)])
     assert plain.image is None and plain.faces[0].score_maps is None
-    result, = landmarker(image, bboxes=[(10, 10, 90, 90)], keep_image=True, score_maps=True)
+    (result,) = landmarker(image, bboxes=[(10, 10, 90, 90)], keep_image=True, score_maps=True)
     np.testing.assert_array_equal(result.image, image)
     maps = result.faces[0].score_maps
     assert maps.shape == (NUM_LANDMARKS, MAP_SIZE, MAP_SIZE)
@@ -208,6 +214,7 @@ def test_long_input_shows_its_progress(landmarker, capsys):
 
 def test_a_stream_is_not_read_ahead(landmarker):
     from mmpose_sp.apis.sources import Frame, Source
+
     read = []
 
     def camera():
@@ -231,7 +238,7 @@ def test_waiting_pictures_are_bounded(landmarker, monkeypatch):
 @pytest.mark.parametrize('layer', ['boxes', 'boundaries', 'ellipses', 'landmarks', 'confidence'])
 def test_each_layer_draws_near_the_face_alone(knows_brightness, layer):
     image = spot(240, 220, 113, 96)
-    result, = knows_brightness(image, bboxes=[(80, 60, 150, 130)])
+    (result,) = knows_brightness(image, bboxes=[(80, 60, 150, 130)])
     points = np.random.default_rng(0).uniform((85, 65), (145, 125), (NUM_LANDMARKS, 2))
     result.faces[0].landmarks = points.astype(np.float32)
     result.faces[0].covariance = np.tile(9 * np.eye(2, dtype=np.float32), (NUM_LANDMARKS, 1, 1))

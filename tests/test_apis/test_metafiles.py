@@ -1,4 +1,5 @@
 """model-index.yml and the metafiles, read as OpenMMLab's tools read them."""
+
 import math
 from numbers import Real
 
@@ -34,14 +35,16 @@ def test_entry(model):
     for result in model['Results']:
         assert result['Task'] == 'Face 2D Keypoint' and result['Dataset']
         metrics = result.get('Metrics')  # only what was measured
-        assert metrics is None or (metrics and all(isinstance(value, Real) and math.isfinite(value)
-                                                   for value in metrics.values()))
+        assert metrics is None or (
+            metrics and all(isinstance(value, Real) and math.isfinite(value) for value in metrics.values())
+        )
 
 
 @pytest.mark.parametrize('path', METAFILES, ids=lambda path: path.parent.name)
 def test_entries_lie_beside_their_configs(path):
     assert {model['Config'].rsplit('/', 1)[0] for model in read(path)['Models']} == {
-        path.parent.relative_to(ROOT).as_posix()}
+        path.parent.relative_to(ROOT).as_posix()
+    }
 
 
 def test_collections_are_defined_once():

@@ -1,4 +1,5 @@
 """mmpose's own inferencer takes our configs and looks for faces."""
+
 import numpy as np
 import pytest
 from api_helpers import CONFIGS, LITE, noise
@@ -37,15 +38,15 @@ def test_every_config_is_one_of_faces(path):
 
 def test_the_whole_image_gives_our_landmarks(inferencer, landmarker):
     image = noise(120, 110)
-    instance, = next(inferencer(image))['predictions'][0]
-    face, = landmarker(image, whole_image=True)[0].faces
+    (instance,) = next(inferencer(image))['predictions'][0]
+    (face,) = landmarker(image, whole_image=True)[0].faces
     np.testing.assert_allclose(instance['keypoints'], face.landmarks, atol=1e-2)
     np.testing.assert_allclose(instance['keypoint_scores'], face.confidence, atol=1e-4)
 
 
 def test_its_visualizer_draws_landmarks_and_score_maps(inferencer, tmp_path):
     image = noise(120, 110)
-    result = next(inferencer(image, return_vis=True, draw_heatmap=True, kpt_thr=0., vis_out_dir=str(tmp_path)))
+    result = next(inferencer(image, return_vis=True, draw_heatmap=True, kpt_thr=0.0, vis_out_dir=str(tmp_path)))
     drawn = result['visualization'][0]
     assert drawn.shape[1] == 120 and drawn.shape[0] >= 110
     assert (drawn[:110] != image[..., ::-1]).any()

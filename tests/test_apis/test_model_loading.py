@@ -1,4 +1,5 @@
 """Checkpoints and configs: the right ones load, wrong and dangerous ones are refused with a reason."""
+
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ WFLW = CONFIGS / 'wflw' / 'td-hm_lite-unet_sp-1xb16-100e_wflw-128x128.py'
 def test_a_checkpoint_brings_all_weights(landmarker, checkpoint):
     loaded = FaceLandmarker(str(LITE), str(checkpoint), 'cpu')
     image, boxes = noise(120, 120), [(10, 10, 100, 100)]
-    np.testing.assert_array_equal(loaded(image, bboxes=boxes)[0].faces[0].landmarks,
-                                  landmarker(image, bboxes=boxes)[0].faces[0].landmarks)
+    np.testing.assert_array_equal(
+        loaded(image, bboxes=boxes)[0].faces[0].landmarks, landmarker(image, bboxes=boxes)[0].faces[0].landmarks
+    )
     assert (loaded.dataset_name, loaded.num_landmarks, len(loaded.boundaries)) == ('300w', 68, 9)
 
 
@@ -93,8 +95,8 @@ def test_gaussian_heatmaps_have_no_covariance(tmp_path):
     config = Config.fromfile(LITE)
     config.model.head.decoder = {'type': 'MSRAHeatmap', 'input_size': (128, 128), 'heatmap_size': (32, 32), 'sigma': 2}
     made = FaceLandmarker(config, None, 'cpu')
-    result, = made(noise(120, 120), bboxes=[(10, 10, 100, 100)])
-    face, = result.faces
+    (result,) = made(noise(120, 120), bboxes=[(10, 10, 100, 100)])
+    (face,) = result.faces
     assert face.covariance is None and 'keypoint_covariances' not in result.to_instances()[0]
     assert face.confidence.min() >= 0 and face.confidence.max() <= 1
     assert len(made.boundaries) == 9

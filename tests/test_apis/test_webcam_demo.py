@@ -1,4 +1,5 @@
 """tools/webcam_demo.py on a video file, and without camera or display."""
+
 import cv2
 import pytest
 from api_helpers import LITE, load_tool
@@ -40,12 +41,15 @@ def test_without_a_display(run, capsys, monkeypatch):
     assert 'no display' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(('options', 'message'), [
-    (['--input', '98'], 'camera 98'),
-    (['--input', 'missing.mp4'], 'missing.mp4'),
-    (['--input', '.'], 'no picture'),
-    (['--input', 'clip.avi', '--out', 'out.gif'], 'out.gif'),
-])
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['--input', '98'], 'camera 98'),
+        (['--input', 'missing.mp4'], 'missing.mp4'),
+        (['--input', '.'], 'no picture'),
+        (['--input', 'clip.avi', '--out', 'out.gif'], 'out.gif'),
+    ],
+)
 def test_errors_are_one_line(run, capsys, options, message):
     assert run('--no-show', *(options if '--out' in options else [*options, '--out', 'out.mp4'])) == 2
     error = capsys.readouterr().err

@@ -6,7 +6,7 @@ from mmpose_sp.codecs.boundary_maps import blur_and_sharpen, boundary_curves, ed
 from mmpose_sp.datasets.boundaries import Boundary
 
 
-def circle(count, centre=(31.5, 30.), radius=12.):
+def circle(count, centre=(31.5, 30.0), radius=12.0):
     angle = 2 * np.pi * np.arange(count) / count
     return np.float32(centre) + radius * np.stack([np.cos(angle), np.sin(angle)], axis=-1).astype(np.float32)
 
@@ -22,14 +22,14 @@ def brute_force_edge(curve, size, sigma):
     pixels = np.stack(np.meshgrid(np.arange(w), np.arange(h)), axis=-1).reshape(-1, 1, 2)
     t = np.clip(((pixels - start) * piece).sum(-1) / np.maximum((piece**2).sum(-1), 1e-12), 0, 1)
     distance = np.linalg.norm(pixels - start - t[..., None] * piece, axis=-1).min(axis=1).reshape(h, w)
-    return np.exp(-0.5 * (distance / sigma)**2) * (distance <= 3 * sigma)
+    return np.exp(-0.5 * (distance / sigma) ** 2) * (distance <= 3 * sigma)
 
 
 @pytest.mark.parametrize('closed', [False, True])
 @pytest.mark.parametrize('count', [3, 4, 8, 33])
 def test_spline_passes_through_its_landmarks(count, closed):
     matrix = spline_matrix(count, closed)
-    np.testing.assert_allclose(matrix[:8 * count:8], np.eye(count), atol=1e-6)
+    np.testing.assert_allclose(matrix[: 8 * count : 8], np.eye(count), atol=1e-6)
     np.testing.assert_allclose(matrix.sum(axis=1), 1, atol=1e-6)
     if closed:
         np.testing.assert_allclose(matrix[-1], matrix[0], atol=1e-6)
@@ -37,7 +37,7 @@ def test_spline_passes_through_its_landmarks(count, closed):
 
 def test_closed_spline_of_a_circle_is_round():
     curve = spline_matrix(8, True) @ circle(8)
-    np.testing.assert_allclose(np.linalg.norm(curve - [31.5, 30.], axis=1), 12, atol=0.03)
+    np.testing.assert_allclose(np.linalg.norm(curve - [31.5, 30.0], axis=1), 12, atol=0.03)
 
 
 def test_open_spline_of_a_line_is_straight():
@@ -46,27 +46,30 @@ def test_open_spline_of_a_line_is_straight():
     np.testing.assert_allclose(curve[:, 1], 2 * curve[:, 0], atol=1e-5)
 
 
-@pytest.mark.parametrize('visible, closed, expected', [
-    ('1111', True, [((0, 1, 2, 3), True)]),
-    ('1111', False, [((0, 1, 2, 3), False)]),
-    ('1011', False, [((2, 3), False)]),
-    ('1101', True, [((3, 0, 1), False)]),
-    ('110110', True, [((3, 4), False), ((0, 1), False)]),
-    ('0000', True, []),
-    ('1000', True, []),
-    ('11', True, [((0, 1), False)]),
-])
+@pytest.mark.parametrize(
+    'visible, closed, expected',
+    [
+        ('1111', True, [((0, 1, 2, 3), True)]),
+        ('1111', False, [((0, 1, 2, 3), False)]),
+        ('1011', False, [((2, 3), False)]),
+        ('1101', True, [((3, 0, 1), False)]),
+        ('110110', True, [((3, 4), False), ((0, 1), False)]),
+        ('0000', True, []),
+        ('1000', True, []),
+        ('11', True, [((0, 1), False)]),
+    ],
+)
 def test_curves_are_cut_at_missing_landmarks(visible, closed, expected):
     runs = visible_runs(np.array([v == '1' for v in visible]), closed)
     found = sorted((tuple(run.tolist()), shut) for run, shut in runs)
     assert found == sorted(expected)
 
 
-@pytest.mark.parametrize('sigma', [0.7, 1., 2.])
+@pytest.mark.parametrize('sigma', [0.7, 1.0, 2.0])
 def test_edge_map_equals_the_exact_distances(sigma):
     points = circle(8, centre=(30.3, 28.8))
-    curve, = boundary_curves(points, ring(8))
-    edge, = edge_heatmaps(points, [ring(8)], (64, 56), sigma)
+    (curve,) = boundary_curves(points, ring(8))
+    (edge,) = edge_heatmaps(points, [ring(8)], (64, 56), sigma)
     assert edge.shape == (56, 64) and edge.dtype == np.float32
     error = np.abs(edge - brute_force_edge(curve, (64, 56), sigma))
     # Lines are drawn on a 4 times finer grid, and the distance transform is good to 2%.
@@ -76,7 +79,7 @@ def test_edge_map_equals_the_exact_distances(sigma):
 
 def test_edge_map_at_its_line_and_far_from_it():
     points = np.float32([[10, 20], [30, 20], [50, 20]])
-    edge, = edge_heatmaps(points, [Boundary('line', (0, 1, 2), False)], (64, 64))
+    (edge,) = edge_heatmaps(points, [Boundary('line', (0, 1, 2), False)], (64, 64))
     np.testing.assert_allclose(edge[20, 12:48], 1, atol=1e-6)
     np.testing.assert_allclose(edge[21, 12:48], np.exp(-0.5), atol=0.02)
     assert edge[24].max() == 0
@@ -91,7 +94,7 @@ def test_one_map_per_boundary():
 
 
 def test_padding_shows_what_lies_around_the_map():
-    points = circle(8, (31.5, 31.5), 40.)
+    points = circle(8, (31.5, 31.5), 40.0)
     plain = edge_heatmaps(points, [ring(8)], (64, 64))
     padded = edge_heatmaps(points, [ring(8)], (64, 64), padding=12)
     np.testing.assert_array_equal(padded[:, 12:-12, 12:-12], plain)
@@ -101,18 +104,18 @@ def test_padding_shows_what_lies_around_the_map():
 @pytest.mark.parametrize('shift', [(40, 0), (-45, 10), (0, 200), (1e7, -1e7)])
 def test_landmarks_outside_the_map_draw_what_enters_it(shift):
     points = circle(8) + np.float32(shift)
-    edge, = edge_heatmaps(points, [ring(8)], (64, 64))
-    whole, = edge_heatmaps(circle(8), [ring(8)], (64, 64), padding=256)
+    (edge,) = edge_heatmaps(points, [ring(8)], (64, 64))
+    (whole,) = edge_heatmaps(circle(8), [ring(8)], (64, 64), padding=256)
     expected = np.zeros((64, 64))
     if max(map(abs, shift)) <= 256:
         x, y = 256 - np.array(shift)
-        expected = whole[y:y + 64, x:x + 64]
+        expected = whole[y : y + 64, x : x + 64]
     np.testing.assert_allclose(edge, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize('missing', [np.nan, np.inf])
 def test_missing_landmarks_leave_out_their_part_of_the_curve(missing):
-    points = np.stack([np.linspace(8, 56, 7), np.full(7, 20.)], axis=-1).astype(np.float32)
+    points = np.stack([np.linspace(8, 56, 7), np.full(7, 20.0)], axis=-1).astype(np.float32)
     boundary = Boundary('line', tuple(range(7)), False)
     lost = points.copy()
     lost[3] = missing
@@ -129,22 +132,22 @@ def test_all_landmarks_missing_gives_empty_maps():
 
 def test_moving_the_landmarks_by_a_pixel_moves_the_map():
     points = circle(8, (30.2, 29.7))
-    edge, = edge_heatmaps(points, [ring(8)], (64, 64))
-    moved, = edge_heatmaps(points + 1, [ring(8)], (64, 64))
+    (edge,) = edge_heatmaps(points, [ring(8)], (64, 64))
+    (moved,) = edge_heatmaps(points + 1, [ring(8)], (64, 64))
     np.testing.assert_allclose(moved[1:, 1:], edge[:-1, :-1], atol=1e-6)
 
 
 def test_blur_and_sharpen_equal_their_definition():
     image = np.random.default_rng(0).random((20, 24)).astype(np.float32)
     offset = np.arange(-4, 5)
-    line = np.exp(-0.5 * (offset / 1.7)**2)
+    line = np.exp(-0.5 * (offset / 1.7) ** 2)
     line /= line.sum()
     padded = np.pad(image, 4, mode='reflect')
-    blurred = sum(a * b * padded[i:i + 20, j:j + 24] for i, a in enumerate(line) for j, b in enumerate(line))
+    blurred = sum(a * b * padded[i : i + 20, j : j + 24] for i, a in enumerate(line) for j, b in enumerate(line))
     smooth = blurred.copy()
     for y in range(1, 19):
         for x in range(1, 23):
-            smooth[y, x] = (blurred[y - 1:y + 2, x - 1:x + 2].sum() + 4 * blurred[y, x]) / 13
+            smooth[y, x] = (blurred[y - 1 : y + 2, x - 1 : x + 2].sum() + 4 * blurred[y, x]) / 13
     expected = np.clip(5 * blurred - 4 * smooth, 0, 1)
     np.testing.assert_allclose(blur_and_sharpen(image), expected, atol=1e-5)
 
@@ -153,7 +156,7 @@ def test_blur_and_sharpen_agree_with_torchvision():
     functional = pytest.importorskip('torchvision.transforms.functional')
     torch = pytest.importorskip('torch')
     image = cv2.GaussianBlur(np.random.default_rng(0).random((30, 30)).astype(np.float32), (5, 5), 0)
-    expected = functional.adjust_sharpness(functional.gaussian_blur(torch.from_numpy(image)[None], 9), 5.)[0].numpy()
+    expected = functional.adjust_sharpness(functional.gaussian_blur(torch.from_numpy(image)[None], 9), 5.0)[0].numpy()
     np.testing.assert_allclose(blur_and_sharpen(image), expected, atol=1e-5)
 
 

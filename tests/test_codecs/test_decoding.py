@@ -9,7 +9,7 @@ from mmpose_sp.codecs import decode_scores, score_covariance
 from mmpose_sp.codecs.decoding import SUBPIXEL
 
 
-def log_gaussian(centres, sigmas, angle=0., size=(64, 64)):
+def log_gaussian(centres, sigmas, angle=0.0, size=(64, 64)):
     """-q / 2 (1, K, h, w) of Gaussians with the axes `sigmas` (K, 2), the first at `angle`; double precision."""
     w, h = size
     y, x = np.mgrid[:h, :w]
@@ -17,10 +17,10 @@ def log_gaussian(centres, sigmas, angle=0., size=(64, 64)):
     angle = np.broadcast_to(angle, len(centres))[:, None, None]
     along, across = dx * np.cos(angle) + dy * np.sin(angle), dy * np.cos(angle) - dx * np.sin(angle)
     first, second = sigmas[:, 0, None, None], sigmas[:, 1, None, None]
-    return torch.from_numpy(-0.5 * (along / first)**2 - 0.5 * (across / second)**2)[None]
+    return torch.from_numpy(-0.5 * (along / first) ** 2 - 0.5 * (across / second) ** 2)[None]
 
 
-def phase_grid(sigma, low=20., steps=9):
+def phase_grid(sigma, low=20.0, steps=9):
     """Centres at every sub-pixel phase, all of the same sigma."""
     phase = low + np.linspace(0, 1, steps)
     centres = np.stack(np.meshgrid(phase, phase + 7), axis=-1).reshape(-1, 2)
@@ -36,7 +36,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize('form', FORMS)
-@pytest.mark.parametrize('sigma', [0.7, 1., 1.5, 2., 3.])
+@pytest.mark.parametrize('sigma', [0.7, 1.0, 1.5, 2.0, 3.0])
 def test_gaussian_peak_is_found_without_bias_at_any_phase(form, sigma):
     centres, sigmas = phase_grid(sigma)
     coords, _ = decode_scores(FORMS[form](log_gaussian(centres, sigmas)))
@@ -59,20 +59,20 @@ def test_elongated_tilted_peaks_are_found_although_the_arg_max_is_not_the_neares
 
 @pytest.mark.parametrize('size', [(16, 16), (32, 32), (48, 64), (128, 128)])
 def test_other_map_sizes(size):
-    centres, sigmas = phase_grid(1.2, low=5.)
+    centres, sigmas = phase_grid(1.2, low=5.0)
     for form in ('scores', 'heatmap'):
         coords, _ = decode_scores(FORMS[form](log_gaussian(centres, sigmas, size=size)))
         assert np.abs(coords[0].numpy() - centres).max() < 0.025
 
 
 def test_half_precision_keeps_the_tolerance():
-    centres, sigmas = phase_grid(2.)
+    centres, sigmas = phase_grid(2.0)
     coords, _ = decode_scores(log_gaussian(centres, sigmas).exp().half())
     assert coords.dtype == torch.float32
     assert np.abs(coords[0].numpy() - centres).max() < 0.025
 
 
-@pytest.mark.parametrize('sigma', [0.7, 1., 2., 3.])
+@pytest.mark.parametrize('sigma', [0.7, 1.0, 2.0, 3.0])
 def test_border_degrades_gracefully(sigma):
     along = np.linspace(-0.5, 0.5, 21)
     near = np.concatenate([along, 63 - along])
@@ -94,7 +94,7 @@ def test_peak_outside_the_map_ends_on_its_border(beyond):
 def test_affine_changes_of_the_scores_do_not_move_the_landmarks():
     scores = torch.randn(2, 5, 16, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     coords, _ = decode_scores(scores)
-    for scale, offset in ((1e-3, 0.), (50., -1e3), (1., 7.)):
+    for scale, offset in ((1e-3, 0.0), (50.0, -1e3), (1.0, 7.0)):
         moved, _ = decode_scores(scale * scores + offset)
         torch.testing.assert_close(moved, coords, atol=1e-4, rtol=0)
 
@@ -116,7 +116,7 @@ def test_noise_stays_within_the_trusted_step_of_the_arg_max():
 
 def test_saddle_falls_back_to_one_axis():
     # A ridge along y that curves upwards on both sides of its arg max along x: only y can be refined.
-    window = torch.tensor([[8., 3., 0.], [0., 9., 8.9], [0., 6., 9.]])
+    window = torch.tensor([[8.0, 3.0, 0.0], [0.0, 9.0, 8.9], [0.0, 6.0, 9.0]])
     scores = torch.zeros(1, 1, 9, 9)
     scores[0, 0, 3:6, 3:6] = window
     coords, _ = decode_scores(scores)
@@ -125,7 +125,7 @@ def test_saddle_falls_back_to_one_axis():
 
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16, torch.float32, torch.float64])
-@pytest.mark.parametrize('fill', [0., 5., -1e4, 1e4])
+@pytest.mark.parametrize('fill', [0.0, 5.0, -1e4, 1e4])
 def test_constant_maps_are_finite(dtype, fill):
     scores = torch.full((1, 2, 8, 8), fill, dtype=dtype)
     coords, confidence = decode_scores(scores)
@@ -146,9 +146,9 @@ def test_huge_scores_are_finite(scale, subpixel):
 
 def test_masked_pixels_are_ignored():
     scores = torch.full((1, 1, 8, 8), -math.inf)
-    scores[0, 0, 2:5, 2:5] = torch.tensor([[0., 1, 0], [1, 2, 1], [0, 1, 0]])
+    scores[0, 0, 2:5, 2:5] = torch.tensor([[0.0, 1, 0], [1, 2, 1], [0, 1, 0]])
     coords, confidence = decode_scores(scores)
-    torch.testing.assert_close(coords, torch.tensor([[[3., 3.]]]))
+    torch.testing.assert_close(coords, torch.tensor([[[3.0, 3.0]]]))
     torch.testing.assert_close(confidence, torch.ones(1, 1))
 
 
@@ -156,13 +156,13 @@ def test_confidence_by_hand():
     one_hot = torch.zeros(1, 1, 8, 8)
     one_hot[0, 0, 4, 4] = 1
     e = math.e
-    expected = {1.: (8 + e) / (63 + e), 0.5: (8 + e**2) / (63 + e**2)}
+    expected = {1.0: (8 + e) / (63 + e), 0.5: (8 + e**2) / (63 + e**2)}
     for eps, value in expected.items():
         assert decode_scores(one_hot, eps=eps)[1].item() == pytest.approx(value, rel=1e-5)
     assert decode_scores(60 * one_hot)[1].item() == pytest.approx(1)
     corner = torch.zeros(1, 1, 8, 8)
     corner[0, 0, 0, 7] = 1
-    assert decode_scores(corner)[1].item() == pytest.approx(expected[1.], rel=1e-5)
+    assert decode_scores(corner)[1].item() == pytest.approx(expected[1.0], rel=1e-5)
 
 
 def test_expectation_and_covariance_equal_sums_over_the_pixels():
@@ -182,9 +182,11 @@ def test_expectation_and_covariance_equal_sums_over_the_pixels():
 
 
 def test_covariance_of_a_narrow_peak_far_from_the_origin_is_accurate_in_float32():
-    centres, sigmas = np.array([[100.3, 110.6]]), np.array([[2., 1.]])
+    centres, sigmas = np.array([[100.3, 110.6]]), np.array([[2.0, 1.0]])
     scores = log_gaussian(centres, sigmas, size=(128, 128)).float()
-    torch.testing.assert_close(score_covariance(scores)[0, 0], torch.tensor([[4., 0.], [0., 1.]]), atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        score_covariance(scores)[0, 0], torch.tensor([[4.0, 0.0], [0.0, 1.0]]), atol=1e-3, rtol=0
+    )
 
 
 def test_batch_equals_single_maps():
@@ -211,10 +213,16 @@ def test_the_scores_are_left_untouched():
     torch.testing.assert_close(scores, before, atol=0, rtol=0)
 
 
-@pytest.mark.parametrize('call', [
-    lambda s: decode_scores(s[0]), lambda s: decode_scores(s[..., :2]), lambda s: decode_scores(s, 'dark'),
-    lambda s: decode_scores(s, eps=0), lambda s: score_covariance(s, -1)
-])
+@pytest.mark.parametrize(
+    'call',
+    [
+        lambda s: decode_scores(s[0]),
+        lambda s: decode_scores(s[..., :2]),
+        lambda s: decode_scores(s, 'dark'),
+        lambda s: decode_scores(s, eps=0),
+        lambda s: score_covariance(s, -1),
+    ],
+)
 def test_bad_arguments_are_refused(call):
     with pytest.raises(ValueError, match='shape|subpixel|eps'):
         call(torch.zeros(1, 1, 8, 8))
@@ -223,7 +231,7 @@ def test_bad_arguments_are_refused(call):
 def test_local_expectation_undoes_bilinear_labels_and_ignores_a_second_peak():
     """Where the posterior holds a label by bilinear weights, its mean around the arg max is that label."""
     label, posterior = (20.3, 11.6), torch.zeros(1, 1, 32, 32)
-    for x, y, weight in ((20, 11, .7 * .4), (21, 11, .3 * .4), (20, 12, .7 * .6), (21, 12, .3 * .6)):
+    for x, y, weight in ((20, 11, 0.7 * 0.4), (21, 11, 0.3 * 0.4), (20, 12, 0.7 * 0.6), (21, 12, 0.3 * 0.6)):
         posterior[0, 0, y, x] = 0.6 * weight
     posterior[0, 0, 25, 4] = 0.2  # below the peak's 0.252, far away
     coords, _ = decode_scores((posterior + 1e-12).log(), 'local_expectation')

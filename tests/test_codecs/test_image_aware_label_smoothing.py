@@ -20,7 +20,7 @@ def face(count, seed=0):
     name = {98: 'wflw', 68: '300w', 29: 'cofw'}[count]
     for boundary in BOUNDARIES[name]:
         angle = np.linspace(0, 2 * np.pi if boundary.closed else np.pi, len(boundary.indices) + boundary.closed)
-        ellipse = np.stack([np.cos(angle), np.sin(angle)], axis=-1)[:len(boundary.indices)]
+        ellipse = np.stack([np.cos(angle), np.sin(angle)], axis=-1)[: len(boundary.indices)]
         points[list(boundary.indices)] = rng.uniform(80, 180, 2) + rng.uniform(12, 50, 2) * ellipse
     return points[None].astype(np.float32)
 
@@ -50,14 +50,16 @@ def test_labels_are_pixel_centred_by_hand():
     np.testing.assert_allclose(labels, [[[0, 0], [1, 63], [-0.5, 63.5], [31.5, 31.5]]])
 
 
-@pytest.mark.parametrize('input_size, heatmap_size', [((256, 256), (64, 64)), ((192, 256), (48, 64)),
-                                                       ((200, 150), (64, 64)), ((128, 128), (33, 47))])
+@pytest.mark.parametrize(
+    'input_size, heatmap_size',
+    [((256, 256), (64, 64)), ((192, 256), (48, 64)), ((200, 150), (64, 64)), ((128, 128), (33, 47))],
+)
 def test_decode_inverts_encode(input_size, heatmap_size):
     sut = codec(input_size=input_size, heatmap_size=heatmap_size, boundaries=None, smoothing='none')
     points = np.random.default_rng(0).uniform(0.1, 0.9, (1, 20, 2)) * input_size
     labels = sut.encode(points)['keypoint_labels'][0]
-    y, x = np.mgrid[:heatmap_size[1], :heatmap_size[0]]
-    scores = -((x - labels[:, 0, None, None])**2 + (y - labels[:, 1, None, None])**2)
+    y, x = np.mgrid[: heatmap_size[1], : heatmap_size[0]]
+    scores = -((x - labels[:, 0, None, None]) ** 2 + (y - labels[:, 1, None, None]) ** 2)
     keypoints, confidence = sut.decode(scores.astype(np.float64))
     assert keypoints.shape == (1, 20, 2) and confidence.shape == (1, 20)
     # The log of the scores above their minimum bends a little; the step is within 0.025 map px.
@@ -71,13 +73,15 @@ def test_round_trip_through_the_crop_and_the_estimator_of_mmpose():
     """Image -> TopdownAffine -> encode -> (labels as decoded) -> add_pred_to_datasample -> image."""
     rng = np.random.default_rng(0)
     points = rng.uniform(100, 300, (1, 98, 2)).astype(np.float32)
-    results = TopdownAffine((256, 256)).transform({
-        'img': np.zeros((480, 640, 3), np.uint8),
-        'bbox_center': np.array([[201.3, 197.9]], dtype=np.float32),
-        'bbox_scale': np.array([[260., 233.]], dtype=np.float32),
-        'keypoints': points,
-        'keypoints_visible': np.ones((1, 98), dtype=np.float32),
-    })
+    results = TopdownAffine((256, 256)).transform(
+        {
+            'img': np.zeros((480, 640, 3), np.uint8),
+            'bbox_center': np.array([[201.3, 197.9]], dtype=np.float32),
+            'bbox_scale': np.array([[260.0, 233.0]], dtype=np.float32),
+            'keypoints': points,
+            'keypoints_visible': np.ones((1, 98), dtype=np.float32),
+        }
+    )
     sut = codec()
     labels = sut.encode(results['transformed_keypoints'], results['keypoints_visible'])['keypoint_labels']
     decoded = (labels + 0.5) * sut.scale_factor - 0.5
@@ -88,7 +92,7 @@ def test_round_trip_through_the_crop_and_the_estimator_of_mmpose():
     torch.nn.Module.__init__(estimator)
     estimator.test_cfg = {}
     prediction = InstanceData(keypoints=decoded.astype(np.float64), keypoint_scores=np.ones((1, 98)))
-    out, = estimator.add_pred_to_datasample([prediction], None, [sample])
+    (out,) = estimator.add_pred_to_datasample([prediction], None, [sample])
     assert np.abs(out.pred_instances.keypoints - points).max() < 1e-3
 
 
@@ -104,7 +108,7 @@ def test_targets_travel_through_the_pipeline():
         'type': 'ImageAwareLabelSmoothing',
         'input_size': (256, 256),
         'heatmap_size': (64, 64),
-        'edge_maps': True
+        'edge_maps': True,
     }
     packed = PackPoseInputs(meta_keys=())(GenerateTarget(encoder)(results))
     labels, fields = packed['data_samples'].gt_instance_labels, packed['data_samples'].gt_fields
@@ -150,7 +154,8 @@ def test_nan_of_invisible_landmarks_does_not_spread():
 def test_smoothing_variants():
     points = face(98)
     aware, isotropic, none = (
-        codec(smoothing=s).encode(points)['label_covariances'][0] for s in ('image_aware', 'isotropic', 'none'))
+        codec(smoothing=s).encode(points)['label_covariances'][0] for s in ('image_aware', 'isotropic', 'none')
+    )
     assert not none.any()
     np.testing.assert_allclose(isotropic, np.broadcast_to(isotropic[0, 0, 0] * np.eye(2), (98, 2, 2)), atol=1e-9)
     assert np.sqrt(isotropic[0, 0, 0]) == pytest.approx(0.103, abs=1e-3)
@@ -160,7 +165,7 @@ def test_smoothing_variants():
 
 def test_gamma_scales_the_covariances():
     points = face(98)
-    small, large = (codec(gamma=g).encode(points)['label_covariances'] for g in (0.001, 1.))
+    small, large = (codec(gamma=g).encode(points)['label_covariances'] for g in (0.001, 1.0))
     np.testing.assert_allclose(1000 * small, large, rtol=1e-5)
 
 
@@ -168,9 +173,9 @@ def test_several_faces_at_once_equal_one_by_one():
     faces = np.concatenate([face(98, seed) for seed in range(3)])
     together = codec().encode(faces)
     for index in range(3):
-        alone = codec().encode(faces[index:index + 1])
+        alone = codec().encode(faces[index : index + 1])
         for key in alone:
-            np.testing.assert_array_equal(together[key][index:index + 1], alone[key])
+            np.testing.assert_array_equal(together[key][index : index + 1], alone[key])
 
 
 def test_flipped_face_has_flipped_edge_maps():
@@ -220,21 +225,24 @@ def test_corner_grid_spans_the_input():
     np.testing.assert_allclose(keypoints[0], [[-0.5, -0.5], [255.5, 255.5]], atol=1e-4)
 
 
-@pytest.mark.parametrize('kwargs, words', [
-    ({'boundaries': 'aflw'}, 'aflw'),
-    ({'boundaries': None}, 'boundaries'),
-    ({'boundaries': [('dot', (0, ), False)]}, 'dot'),
-    ({'smoothing': 'gauss'}, 'smoothing'),
-    ({'subpixel': 'dark'}, 'subpixel'),
-    ({'grid': 'pixel'}, 'grid'),
-    ({'input_size': (256, )}, 'input_size'),
-    ({'heatmap_size': (0, 64)}, 'heatmap_size'),
-    ({'gaussian_kernel': 4}, 'gaussian_kernel'),
-    ({'blur_kernel': 0}, 'blur_kernel'),
-    ({'patch_radius': 0}, 'patch_radius'),
-    ({'gamma': -1}, 'gamma'),
-    ({'eps': 0}, 'eps'),
-])
+@pytest.mark.parametrize(
+    'kwargs, words',
+    [
+        ({'boundaries': 'aflw'}, 'aflw'),
+        ({'boundaries': None}, 'boundaries'),
+        ({'boundaries': [('dot', (0,), False)]}, 'dot'),
+        ({'smoothing': 'gauss'}, 'smoothing'),
+        ({'subpixel': 'dark'}, 'subpixel'),
+        ({'grid': 'pixel'}, 'grid'),
+        ({'input_size': (256,)}, 'input_size'),
+        ({'heatmap_size': (0, 64)}, 'heatmap_size'),
+        ({'gaussian_kernel': 4}, 'gaussian_kernel'),
+        ({'blur_kernel': 0}, 'blur_kernel'),
+        ({'patch_radius': 0}, 'patch_radius'),
+        ({'gamma': -1}, 'gamma'),
+        ({'eps': 0}, 'eps'),
+    ],
+)
 def test_unknown_options_are_refused(kwargs, words):
     with pytest.raises(ValueError, match=words):
         codec(**kwargs)
@@ -258,7 +266,7 @@ def test_visible_nan_is_named():
         codec().encode(points)
 
 
-@pytest.mark.parametrize('shape, visible_shape', [((98, 2), (98, )), ((1, 98, 3), (1, 98)), ((1, 98, 2), (1, 97))])
+@pytest.mark.parametrize('shape, visible_shape', [((98, 2), (98,)), ((1, 98, 3), (1, 98)), ((1, 98, 2), (1, 97))])
 def test_bad_shapes_are_refused(shape, visible_shape):
     with pytest.raises(ValueError, match='shape'):
         codec().encode(np.zeros(shape), np.ones(visible_shape))

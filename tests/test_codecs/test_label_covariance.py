@@ -23,7 +23,7 @@ def covariances(landmarks, boundary, **kwargs):
     return smoothing_stages(landmarks, edge, MARGIN, **kwargs).covariances
 
 
-def line_at(angle, centre=(31.3, 30.8), count=9, length=44.):
+def line_at(angle, centre=(31.3, 30.8), count=9, length=44.0):
     direction = np.array([np.cos(angle), np.sin(angle)])
     return centre + np.linspace(-0.5, 0.5, count)[:, None] * length * direction
 
@@ -40,19 +40,19 @@ def test_gaussian_patch_by_hand():
 
 def test_patch_covariance_by_hand():
     patch = np.zeros((5, 5), dtype=np.float32)
-    patch[2, 4] = 3.  # x = 2, y = 0
-    patch[1, 1] = 1.  # x = -1, y = -1
+    patch[2, 4] = 3.0  # x = 2, y = 0
+    patch[1, 1] = 1.0  # x = -1, y = -1
     np.testing.assert_allclose(patch_covariance(patch), [[13 / 4, 1 / 4], [1 / 4, 1 / 4]])
 
 
 def test_without_edges_the_covariance_is_that_of_the_gaussian():
-    covariance = covariances(line_at(0.3), LINE, edge_weight=0., gamma=0.01)
+    covariance = covariances(line_at(0.3), LINE, edge_weight=0.0, gamma=0.01)
     np.testing.assert_allclose(covariance, np.broadcast_to(0.01 * GAUSSIAN_VARIANCE * np.eye(2), (9, 2, 2)), atol=1e-7)
 
 
 def test_patches_interpolate_linearly():
     y, x = np.mgrid[:30, :40].astype(np.float32)
-    centres = np.array([[12.25, 15.5], [20., 9.], [33.9, 23.1]])
+    centres = np.array([[12.25, 15.5], [20.0, 9.0], [33.9, 23.1]])
     patches = extract_patches(3 * x - 2 * y, centres, 4)
     offset = np.arange(-4, 5)
     expected = 3 * (centres[:, 0, None, None] + offset) - 2 * (centres[:, 1, None, None] + offset[:, None])
@@ -61,12 +61,12 @@ def test_patches_interpolate_linearly():
 
 def test_straight_edge_by_hand():
     """A horizontal line through a pixel row: E' repeats one profile p(dy) along x, and so do the moments."""
-    landmarks = np.stack([np.linspace(4, 60, 9), np.full(9, 30.)], axis=-1).astype(np.float32)
+    landmarks = np.stack([np.linspace(4, 60, 9), np.full(9, 30.0)], axis=-1).astype(np.float32)
     edge = edge_heatmaps(landmarks, [LINE], (64, 64), padding=MARGIN).max(axis=0)
-    stages = smoothing_stages(landmarks, edge, MARGIN, gamma=1.)
+    stages = smoothing_stages(landmarks, edge, MARGIN, gamma=1.0)
     offset = np.arange(-4, 5)
     profile = stages.refined_edge_map[26:35, 32] / stages.refined_edge_map[30, 32]
-    weight = 0.01 * 9 * profile.sum() + (1 + 2 * ONE + 2 * TWO)**2
+    weight = 0.01 * 9 * profile.sum() + (1 + 2 * ONE + 2 * TWO) ** 2
     gaussian = (1 + 2 * ONE + 2 * TWO) * (2 * ONE + 8 * TWO)
     along = (0.01 * (offset**2).sum() * profile.sum() + gaussian) / weight
     across = (0.01 * 9 * (offset**2 @ profile) + gaussian) / weight
@@ -77,7 +77,7 @@ def test_straight_edge_by_hand():
 @pytest.mark.parametrize('degrees', [0, 20, 45, 70, 90, 135, 160])
 def test_long_axis_points_along_a_straight_edge(degrees):
     angle = np.deg2rad(degrees)
-    values, vectors = np.linalg.eigh(covariances(line_at(angle), LINE, edge_weight=1.)[4])
+    values, vectors = np.linalg.eigh(covariances(line_at(angle), LINE, edge_weight=1.0)[4])
     assert values[1] > 1.5 * values[0] > 0
     # The patch is a square, as in the paper: its corners pull the axis towards the diagonal.
     tolerance = 1 if degrees % 45 == 0 else 8
@@ -93,35 +93,36 @@ def curve():
 def test_mirrored_landmarks_have_mirrored_covariances():
     points = curve()
     mirrored = points * [-1, 1] + [63, 0]
-    flip = np.diag([-1., 1.])
-    expected = flip @ covariances(points, LINE, edge_weight=1.) @ flip
-    np.testing.assert_allclose(covariances(mirrored, LINE, edge_weight=1.), expected, rtol=0.02, atol=2e-4)
+    flip = np.diag([-1.0, 1.0])
+    expected = flip @ covariances(points, LINE, edge_weight=1.0) @ flip
+    np.testing.assert_allclose(covariances(mirrored, LINE, edge_weight=1.0), expected, rtol=0.02, atol=2e-4)
 
 
 def test_rotated_landmarks_have_rotated_covariances():
     points = curve()
-    turn = np.array([[0., -1.], [1., 0.]])
+    turn = np.array([[0.0, -1.0], [1.0, 0.0]])
     rotated = (points - 31.5) @ turn.T + 31.5
-    expected = turn @ covariances(points, LINE, edge_weight=1.) @ turn.T
-    np.testing.assert_allclose(covariances(rotated, LINE, edge_weight=1.), expected, rtol=0.02, atol=2e-4)
+    expected = turn @ covariances(points, LINE, edge_weight=1.0) @ turn.T
+    np.testing.assert_allclose(covariances(rotated, LINE, edge_weight=1.0), expected, rtol=0.02, atol=2e-4)
 
 
 def test_the_sub_pixel_phase_of_the_landmarks_hardly_matters():
-    base = covariances(curve(), LINE, edge_weight=1.)
-    for phase in ([0.5, 0.], [0.25, 0.75]):
-        moved = covariances(curve() + phase, LINE, edge_weight=1.)
+    base = covariances(curve(), LINE, edge_weight=1.0)
+    for phase in ([0.5, 0.0], [0.25, 0.75]):
+        moved = covariances(curve() + phase, LINE, edge_weight=1.0)
         np.testing.assert_allclose(moved, base, atol=0.06 * base.max())
 
 
 def test_border_landmarks_see_the_edge_beyond_the_map():
-    inside = line_at(np.pi / 2, centre=(31., 31.5), length=40.)
-    at_border = inside + [-31., 0.]
+    inside = line_at(np.pi / 2, centre=(31.0, 31.5), length=40.0)
+    at_border = inside + [-31.0, 0.0]
     np.testing.assert_allclose(
-        covariances(at_border, LINE, edge_weight=1.), covariances(inside, LINE, edge_weight=1.), rtol=1e-4, atol=1e-6)
+        covariances(at_border, LINE, edge_weight=1.0), covariances(inside, LINE, edge_weight=1.0), rtol=1e-4, atol=1e-6
+    )
 
 
 def test_landmarks_outside_the_map_have_finite_covariances():
-    points = line_at(0.1) + [500., -300.]
+    points = line_at(0.1) + [500.0, -300.0]
     assert np.isfinite(covariances(points, LINE)).all()
 
 

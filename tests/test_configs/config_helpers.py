@@ -1,4 +1,5 @@
 """The named configs: where they are, what their names say, and faces for their pipelines."""
+
 from functools import lru_cache
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def benchmark(path):
 
 
 def encoder_of(cfg):
-    encoder, = [step.encoder for step in cfg.train_dataloader.dataset.pipeline if step.type == 'GenerateTarget']
+    (encoder,) = [step.encoder for step in cfg.train_dataloader.dataset.pipeline if step.type == 'GenerateTarget']
     return encoder
 
 
@@ -47,19 +48,27 @@ def face_sample(folder, cfg):
         cv2.imwrite(str(path), rng.integers(0, 255, (200, 220, 3), dtype=np.uint8))
     metainfo = metainfo_of(cfg)
     count = metainfo['num_keypoints']
-    keys = ('dataset_name', 'upper_body_ids', 'lower_body_ids', 'flip_pairs', 'dataset_keypoint_weights',
-            'flip_indices', 'skeleton_links')
+    keys = (
+        'dataset_name',
+        'upper_body_ids',
+        'lower_body_ids',
+        'flip_pairs',
+        'dataset_keypoint_weights',
+        'flip_indices',
+        'skeleton_links',
+    )
     return dict(
         img_path=str(path),
         img_id=0,
         id=0,
-        bbox=np.array([[50., 40., 170., 160.]], dtype=np.float32),
+        bbox=np.array([[50.0, 40.0, 170.0, 160.0]], dtype=np.float32),
         bbox_score=np.ones(1, dtype=np.float32),
         keypoints=rng.uniform(60, 150, (1, count, 2)).astype(np.float32),
         keypoints_visible=np.ones((1, count), dtype=np.float32),
         category_id=1,
         raw_ann_info=dict(attributes=dict(blur=1)),
-        **{key: metainfo[key] for key in keys})
+        **{key: metainfo[key] for key in keys},
+    )
 
 
 def metainfo_of(cfg):

@@ -3,6 +3,7 @@
 Networks are run once for each network and objective; what makes a config of one objective different from another is
 data, which is compared.
 """
+
 import copy
 
 import pytest
@@ -14,9 +15,9 @@ from mmpose.registry import HOOKS, METRICS, MODELS
 # a model trained on the mean of its map predicts that mean; Gaussian maps are no log-probabilities
 DECODING = {
     'StructuredPredictionLoss': ('local_expectation', 'quadratic'),
-    'SoftArgmaxLoss': ('expectation', ),
-    'STARLoss': ('expectation', ),
-    'KeypointGaussianMSELoss': ('quadratic', ),
+    'SoftArgmaxLoss': ('expectation',),
+    'STARLoss': ('expectation',),
+    'KeypointGaussianMSELoss': ('quadratic',),
 }
 NECK_FOR_HIDDEN = ('ipr', 'simcc')  # heads of mmpose that have no hidden layer: a neck is it
 STOCK = ('msra', *NECK_FOR_HIDDEN)
@@ -24,7 +25,7 @@ OWN = [path for path in CONFIGS if parts(path)[1] not in STOCK]
 
 
 def name(path):
-    return path.stem[len('td-hm_'):]
+    return path.stem[len('td-hm_') :]
 
 
 def first_of_each(key, paths=CONFIGS):
@@ -49,8 +50,11 @@ def test_pipelines_and_codec_fit(path, tmp_path):
 def test_landmarks_are_those_of_the_benchmark(path):
     cfg, data = load(path), benchmark(path)
     assert metainfo_of(cfg)['dataset_name'] == data
-    counts = {cfg.model.backbone.get('num_landmarks'), cfg.model.head.get('out_channels'),
-              cfg.model.head.get('num_joints')} - {None}
+    counts = {
+        cfg.model.backbone.get('num_landmarks'),
+        cfg.model.head.get('out_channels'),
+        cfg.model.head.get('num_joints'),
+    } - {None}
     assert counts == {LANDMARKS[data]}
     curves = {cfg.model.backbone.get('edges'), cfg.codec.get('boundaries')} - {None}
     assert curves <= {data} or curves == {f'{data}_star'}
@@ -119,8 +123,16 @@ def test_one_schedule_is_one_recipe(path):
     for cfg in (ours, theirs):  # whether an epoch may be chosen follows from the data: see the last test
         for key in ('save_best', 'rule'):
             cfg.default_hooks.checkpoint.pop(key, None)
-    for key in ('train_cfg', 'optim_wrapper', 'param_scheduler', 'custom_hooks', 'default_hooks', 'auto_scale_lr',
-                'geometry', 'texture'):
+    for key in (
+        'train_cfg',
+        'optim_wrapper',
+        'param_scheduler',
+        'custom_hooks',
+        'default_hooks',
+        'auto_scale_lr',
+        'geometry',
+        'texture',
+    ):
         assert ours[key] == theirs[key], key
     assert ours.train_dataloader.batch_size == theirs.train_dataloader.batch_size
 
@@ -139,7 +151,7 @@ def test_baseline_differs_from_ours_in_its_objective_alone(path):
         cfg.pop('codec')
         cfg.pop('encoder', None)
         cfg.pop('train_pipeline')
-        step, = [s for s in cfg['train_dataloader']['dataset']['pipeline'] if s['type'] == 'GenerateTarget']
+        (step,) = [s for s in cfg['train_dataloader']['dataset']['pipeline'] if s['type'] == 'GenerateTarget']
         step.pop('encoder')
         for key in list(cfg['model']['head']) if other_head else ('type', 'loss', 'decoder', 'log_heatmaps'):
             cfg['model']['head'].pop(key, None)

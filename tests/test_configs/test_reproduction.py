@@ -1,4 +1,5 @@
 """The documentation: what it names exists, its configs load, and options do what their row says."""
+
 import argparse
 import copy
 import itertools
@@ -19,16 +20,23 @@ ZOO = sorted(FOLDER.glob('*/sp_*.md'))
 PAGES = [*ROOT.glob('*.md'), *(ROOT / 'docs').rglob('*.md'), *(ROOT / 'mmpose_sp').rglob('*.md'), *FOLDER.rglob('*.md')]
 FACES_300W = FOLDER / '300w' / 'td-hm_hrnetv2-w18_sp-8xb64-60e_300w-256x256.py'
 PREFIX = 'configs/face_2d_keypoint/topdown_heatmap'
-MMPOSE_TOOLS = {'tools/train.py': 'train.py', 'tools/test.py': 'test.py', 'tools/dist_train.sh': 'train.py',
-                'tools/analysis_tools/get_flops.py': 'analysis_tools/get_flops.py'}
+MMPOSE_TOOLS = {
+    'tools/train.py': 'train.py',
+    'tools/test.py': 'test.py',
+    'tools/dist_train.sh': 'train.py',
+    'tools/analysis_tools/get_flops.py': 'analysis_tools/get_flops.py',
+}
 
 # (equation or table, row) -> loss, what its objective says, smoothing of the labels that it sees
 OBJECTIVES = {
     ('5', 'no margin (cross-entropy)'): ('StructuredPredictionLoss', {'margin': 'none'}, 'image_aware'),
     ('5', 'l2 margin'): ('StructuredPredictionLoss', {'margin': 'l2'}, 'image_aware'),
     ('5', 'l1 margin'): ('StructuredPredictionLoss', {'margin': 'l1'}, 'image_aware'),
-    ('5', 'smooth l1 margin'): ('StructuredPredictionLoss', {'margin': 'smooth_l1', 'alpha': 1, 's': 0.01, 'eps': 1},
-                                'image_aware'),
+    ('5', 'smooth l1 margin'): (
+        'StructuredPredictionLoss',
+        {'margin': 'smooth_l1', 'alpha': 1, 's': 0.01, 'eps': 1},
+        'image_aware',
+    ),
     ('6', 'no smoothing, STAR'): ('STARLoss', {}, 'none'),
     ('6, A1', 'no smoothing, Eq. 11'): ('StructuredPredictionLoss', {'margin': 'smooth_l1'}, 'none'),
     ('6', 'image-unaware, Eq. 11'): ('StructuredPredictionLoss', {'margin': 'smooth_l1'}, 'isotropic'),
@@ -46,8 +54,10 @@ OBJECTIVES = {
 def rows(page):
     """(first cell, row, config, options) of the page's tables of configs."""
     pattern = r'^\| ([^|]+) \| ([^|]+) \| \[[^]]+\]\(([^)]+\.py)\) \| (?:`([^`]+)`)? ?\|$'
-    return [(table.strip(), row.strip(), (page.parent / config).resolve(), options)
-            for table, row, config, options in re.findall(pattern, page.read_text(), re.M)]
+    return [
+        (table.strip(), row.strip(), (page.parent / config).resolve(), options)
+        for table, row, config, options in re.findall(pattern, page.read_text(), re.M)
+    ]
 
 
 def with_options(path, options):
@@ -83,7 +93,7 @@ def test_every_expected_row_is_on_the_page():
 
 
 def test_stars_own_schedule_scales_all_its_parts():
-    row, = [row for row in ROWS if row[1].endswith('500 epochs')]
+    (row,) = [row for row in ROWS if row[1].endswith('500 epochs')]
     cfg = with_options(*row[2:])
     assert cfg.train_cfg.max_epochs == cfg.param_scheduler[0].end == 500
     assert cfg.param_scheduler[0].milestones == [200, 350, 450]
@@ -142,6 +152,7 @@ def expand(word):
 
 def source(tool):
     from mmpose_sp.utils.launch import mmpose_tool
+
     if tool in MMPOSE_TOOLS:
         return open(mmpose_tool(MMPOSE_TOOLS[tool])).read()
     folder = (ROOT / tool).parent
@@ -150,7 +161,7 @@ def source(tool):
 
 
 def test_the_readmes_own_config_trains(tmp_path):
-    block, = re.findall(r'```python\n(_base_ = .*?)```', (ROOT / 'README.md').read_text(), re.S)
+    (block,) = re.findall(r'```python\n(_base_ = .*?)```', (ROOT / 'README.md').read_text(), re.S)
     path = tmp_path / 'own.py'
     path.write_text(block)
     cfg = load(path)
@@ -168,18 +179,25 @@ def test_every_config_is_in_the_zoo():
     assert not missing
 
 
-@pytest.mark.parametrize(('data', 'parts'), [
-    ('wflw', [('1', slice(None)), ('2', slice(None))]), ('cofw', [('3', slice(None)), ('A4', slice(2, 4))]),
-    ('300w', [('4', slice(None)), ('A5', slice(None))])])
+@pytest.mark.parametrize(
+    ('data', 'parts'),
+    [
+        ('wflw', [('1', slice(None)), ('2', slice(None))]),
+        ('cofw', [('3', slice(None)), ('A4', slice(2, 4))]),
+        ('300w', [('4', slice(None)), ('A5', slice(None))]),
+    ],
+)
 @pytest.mark.parametrize(('method', 'objective'), [('The paper', 'sp'), ('STAR', 'star'), ('STAR', 'star-weights')])
 def test_zoo_quotes_the_papers_tables(data, parts, method, objective):
     published = yaml.safe_load((ROOT / 'tools' / 'analysis_tools' / 'paper_tables.yml').read_text())['tables']
     expected = []
     for table, cells in parts:
-        row, = [row for row in published[table]['rows'] if row['method'] == method]
-        expected += [f'{value:.{column["digits"]}f}'
-                     for value, column in zip(row['values'][cells], published[table]['columns'][cells])]
+        (row,) = [row for row in published[table]['rows'] if row['method'] == method]
+        expected += [
+            f'{value:.{column["digits"]}f}'
+            for value, column in zip(row['values'][cells], published[table]['columns'][cells])
+        ]
     page = (FOLDER / data / f'sp_{data}.md').read_text()
     schedule = '' if objective == 'star-weights' else '-4xb32-200e'
-    line, = [line for line in page.splitlines() if f'[td-hm_aam-hg4_{objective}{schedule}_{data}-' in line]
-    assert [cell.strip() for cell in line.split('|')[3:3 + len(expected)]] == expected
+    (line,) = [line for line in page.splitlines() if f'[td-hm_aam-hg4_{objective}{schedule}_{data}-' in line]
+    assert [cell.strip() for cell in line.split('|')[3 : 3 + len(expected)]] == expected

@@ -1,4 +1,5 @@
 """The configs that run the converted weights of STAR: their crop, and the model that the converter describes."""
+
 import copy
 import importlib.util
 
@@ -13,7 +14,7 @@ from mmpose.registry import MODELS
 from mmpose_sp.datasets.boundaries import BOUNDARIES
 from mmpose_sp.datasets.transforms import GetShortSideCenterScale
 
-BOX = np.array([[31.5, 40., 171.5, 152.]], dtype=np.float32)  # 140 x 112 px
+BOX = np.array([[31.5, 40.0, 171.5, 152.0]], dtype=np.float32)  # 140 x 112 px
 
 
 def config(data):
@@ -47,6 +48,7 @@ def test_landmarks_return_to_the_image_as_in_the_reference(tmp_path):
     cfg = config('wflw')
     decoder_cfg, point = cfg.model.head.decoder, (11, 47)
     from mmpose.registry import KEYPOINT_CODECS
+
     scores = np.full((98, 64, 64), -1e4, dtype=np.float32)
     scores[:, point[1], point[0]] = 0
     keypoints, _ = KEYPOINT_CODECS.build(decoder_cfg).decode(scores)
@@ -79,12 +81,17 @@ def test_model_is_the_one_that_the_converter_describes(data, converter):
     membership = torch.zeros(LANDMARKS[data], len(boundaries), 1, 1)
     for edge, boundary in enumerate(boundaries):
         membership[list(boundary.indices), edge] = 1
-    described = converter.model_config(converter.backbone_config({
-        **{f'out_heatmaps.{i}.conv.weight': torch.empty(LANDMARKS[data], 256, 1, 1) for i in range(4)},
-        'hgs.0.low2.low2.low2.low2.bn1.weight': torch.empty(256),
-        'hgs.0.coordconv.conv.weight': torch.empty(256, 259, 1, 1),
-        'hgs.1.coordconv.conv.weight': torch.empty(256, 261, 1, 1),
-        'e2h_transform.weight': membership}))
+    described = converter.model_config(
+        converter.backbone_config(
+            {
+                **{f'out_heatmaps.{i}.conv.weight': torch.empty(LANDMARKS[data], 256, 1, 1) for i in range(4)},
+                'hgs.0.low2.low2.low2.low2.bn1.weight': torch.empty(256),
+                'hgs.0.coordconv.conv.weight': torch.empty(256, 259, 1, 1),
+                'hgs.1.coordconv.conv.weight': torch.empty(256, 261, 1, 1),
+                'e2h_transform.weight': membership,
+            }
+        )
+    )
     ours = copy.deepcopy(config(data).model.to_dict())
     for part in ('data_preprocessor', 'test_cfg'):
         assert ours[part] == described[part]

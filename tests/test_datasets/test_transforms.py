@@ -28,7 +28,7 @@ def apply(transform, img):
 @pytest.mark.parametrize('cls', ALL)
 def test_probability_zero_changes_nothing(cls):
     img = picture()
-    out = apply(cls(prob=0.), img)
+    out = apply(cls(prob=0.0), img)
     assert out is img
     np.testing.assert_array_equal(img, picture())
 
@@ -38,7 +38,7 @@ def test_a_new_uint8_array_of_the_same_shape_comes_out(cls):
     img = picture()
     img.setflags(write=False)
     for _ in range(20):
-        out = apply(cls(prob=1.), img)
+        out = apply(cls(prob=1.0), img)
         assert out.dtype == np.uint8 and out.shape == img.shape
     np.testing.assert_array_equal(img, picture())
 
@@ -47,7 +47,7 @@ def test_a_new_uint8_array_of_the_same_shape_comes_out(cls):
 def test_one_channel_images_keep_their_shape(cls):
     img = picture()[..., :1]
     for _ in range(10):
-        out = apply(cls(prob=1.), img)
+        out = apply(cls(prob=1.0), img)
         assert out.shape in (img.shape, img.shape[:2])
 
 
@@ -71,7 +71,7 @@ def test_the_seed_of_numpy_decides(cls):
 
 @pytest.mark.parametrize('cls', ALL)
 def test_randomness_can_be_shared_between_images(cls):
-    transform = cls(prob=1.)
+    transform = cls(prob=1.0)
     with cache_random_params(transform):
         first, second = apply(transform, picture()), apply(transform, picture())
     np.testing.assert_array_equal(first, second)
@@ -80,14 +80,14 @@ def test_randomness_can_be_shared_between_images(cls):
 @pytest.mark.parametrize('cls', ALL)
 def test_only_the_image_changes(cls):
     results = {'img': picture(), 'keypoints': np.ones((1, 98, 2)), 'keypoint_weights': np.ones((1, 98))}
-    out = cls(prob=1.)(copy.deepcopy(results))
+    out = cls(prob=1.0)(copy.deepcopy(results))
     assert out.keys() == results.keys()
     for key in ('keypoints', 'keypoint_weights'):
         np.testing.assert_array_equal(out[key], results[key])
 
 
 def test_occlusion_is_one_rectangle_of_the_stated_size():
-    transform = RandomOcclusion(prob=1.)
+    transform = RandomOcclusion(prob=1.0)
     img = np.full((100, 200, 3), 255, dtype=np.uint8)
     heights, widths = [], []
     for _ in range(500):
@@ -105,20 +105,20 @@ def test_occlusion_is_one_rectangle_of_the_stated_size():
 
 
 def test_occlusion_covers_the_centre_and_the_corners_alike():
-    transform = RandomOcclusion(prob=1.)
+    transform = RandomOcclusion(prob=1.0)
     boxes = np.array([transform.sample((100, 100, 3)) for _ in range(2000)])
     centre = (boxes[:, :2] + boxes[:, 2:]).mean(axis=0) / 2
     np.testing.assert_allclose(centre, 50, atol=2.5)
 
 
 def test_fill_colour():
-    out = RandomOcclusion(prob=1., fill=(1, 2, 3)).texture(picture(), 2, 3, 5, 9)
+    out = RandomOcclusion(prob=1.0, fill=(1, 2, 3)).texture(picture(), 2, 3, 5, 9)
     np.testing.assert_array_equal(out[3:9, 2:5], np.broadcast_to([1, 2, 3], (6, 3, 3)))
 
 
 def test_blur_equals_the_mean_of_its_window_and_does_not_shift():
     img = picture()
-    out = RandomBoxBlur(prob=1.).texture(img, 5)
+    out = RandomBoxBlur(prob=1.0).texture(img, 5)
     expected = img[8:13, 18:23].astype(float).mean(axis=(0, 1))
     np.testing.assert_allclose(out[10, 20], expected, atol=0.51)
 
@@ -131,8 +131,8 @@ def test_blur_kernels_are_odd_and_at_most_the_stated_share():
 
 def test_gamma_by_hand():
     img = np.array([[[0, 64, 255]]], dtype=np.uint8)
-    np.testing.assert_array_equal(RandomGamma().texture(img, 1.), img)
-    np.testing.assert_array_equal(RandomGamma().texture(img, 2.), [[[0, 16, 255]]])
+    np.testing.assert_array_equal(RandomGamma().texture(img, 1.0), img)
+    np.testing.assert_array_equal(RandomGamma().texture(img, 2.0), [[[0, 16, 255]]])
     np.testing.assert_array_equal(RandomGamma().texture(img, 0.5), [[[0, 128, 255]]])
 
 
@@ -160,13 +160,18 @@ def test_bad_arguments_are_refused(cls):
     with pytest.raises(ValueError, match='prob'):
         cls(prob=1.5)
     with pytest.raises(TypeError, match='uint8'):
-        cls(prob=1.)({'img': picture().astype(np.float32)})
+        cls(prob=1.0)({'img': picture().astype(np.float32)})
 
 
-@pytest.mark.parametrize('build', [
-    lambda: RandomOcclusion(size=(0.4, 0.1)), lambda: RandomBoxBlur(max_kernel=2), lambda: RandomGamma(darken=(0.5, 4)),
-    lambda: RandomNoise(max_alpha=-1)
-])
+@pytest.mark.parametrize(
+    'build',
+    [
+        lambda: RandomOcclusion(size=(0.4, 0.1)),
+        lambda: RandomBoxBlur(max_kernel=2),
+        lambda: RandomGamma(darken=(0.5, 4)),
+        lambda: RandomNoise(max_alpha=-1),
+    ],
+)
 def test_bad_ranges_are_refused(build):
     with pytest.raises(ValueError, match='range'):
         build()
@@ -178,10 +183,13 @@ def test_repr_shows_the_arguments():
 
 def test_pipeline_of_the_configs_builds_and_gray_keeps_three_channels():
     register_all_modules()
-    pipeline = Compose([
-        TRANSFORMS.build({'type': kind, 'prob': 1.})
-        for kind in ('RandomOcclusion', 'RandomBoxBlur', 'RandomGamma', 'RandomNoise')
-    ] + [TRANSFORMS.build({'type': 'mmcv.RandomGrayscale', 'prob': 1., 'keep_channels': True})])
+    pipeline = Compose(
+        [
+            TRANSFORMS.build({'type': kind, 'prob': 1.0})
+            for kind in ('RandomOcclusion', 'RandomBoxBlur', 'RandomGamma', 'RandomNoise')
+        ]
+        + [TRANSFORMS.build({'type': 'mmcv.RandomGrayscale', 'prob': 1.0, 'keep_channels': True})]
+    )
     out = pipeline({'img': picture()})['img']
     assert out.shape == picture().shape and out.dtype == np.uint8
     assert np.ptp(out.astype(int), axis=2).max() == 0

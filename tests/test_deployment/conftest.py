@@ -1,4 +1,5 @@
 """The tools, the packaged model, and crops."""
+
 import importlib.util
 from pathlib import Path
 

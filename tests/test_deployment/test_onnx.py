@@ -1,4 +1,5 @@
 """Exported models, run by onnxruntime, against PyTorch."""
+
 import ast
 
 import cv2
@@ -42,9 +43,14 @@ def predict_with_mmpose(model, crops, flip_test):
     samples = []
     for crop in crops:
         size = np.array(crop.shape[1::-1], dtype=np.float32)
-        sample = PoseDataSample(metainfo=dict(
-            input_center=size / 2, input_scale=size, input_size=tuple(crop.shape[1::-1]),
-            flip_indices=model.dataset_meta['flip_indices']))
+        sample = PoseDataSample(
+            metainfo=dict(
+                input_center=size / 2,
+                input_scale=size,
+                input_size=tuple(crop.shape[1::-1]),
+                flip_indices=model.dataset_meta['flip_indices'],
+            )
+        )
         sample.gt_instances = InstanceData(bboxes=np.zeros((1, 4)), bbox_scores=np.ones(1))
         image = torch.from_numpy(crop).permute(2, 0, 1).contiguous()
         samples.append(dict(inputs=image, data_samples=sample))
@@ -76,9 +82,8 @@ def test_a_batch_is_its_faces(session, crops, count):
 
 
 def test_the_example_finds_what_the_landmarker_finds(exported, session, onnx_example, photo):
-    boxes = np.array([[180., 88., 272., 176.], [150., 60., 290., 200.]])
-    landmarker = FaceLandmarker.from_packaged(
-        device='cpu', cfg_options={'model.test_cfg.flip_test': exported[1]})
+    boxes = np.array([[180.0, 88.0, 272.0, 176.0], [150.0, 60.0, 290.0, 200.0]])
+    landmarker = FaceLandmarker.from_packaged(device='cpu', cfg_options={'model.test_cfg.flip_test': exported[1]})
     faces = landmarker(photo, bboxes=boxes)[0].faces
     landmarks, confidence = onnx_example.landmarks_of(session, photo, boxes)
     for face, points, sure in zip(faces, landmarks, confidence):
@@ -88,7 +93,7 @@ def test_the_example_finds_what_the_landmarker_finds(exported, session, onnx_exa
 
 
 def test_the_example_finds_the_face_without_a_box(onnx_example, photo):
-    box, = onnx_example.find_faces(photo)
+    (box,) = onnx_example.find_faces(photo)
     np.testing.assert_allclose(box, FaceLandmarker.from_packaged(device='cpu').detector(photo)[0][0], atol=3)
 
 

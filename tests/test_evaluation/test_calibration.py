@@ -1,4 +1,5 @@
 """Calibration on posteriors whose coverage is known in closed form."""
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +8,7 @@ from mmpose_sp.codecs.calibration import Calibration, read_posterior
 from mmpose_sp.evaluation import calibration as measures
 
 SIZE, FACES, LANDMARKS = 32, 40, 50
-SIGMA = np.array([[3., 1.], [1., 2.]])  # heatmap px^2
+SIGMA = np.array([[3.0, 1.0], [1.0, 2.0]])  # heatmap px^2
 
 
 def gaussian_scores(centres):
@@ -26,13 +27,13 @@ def drawn():
     return gaussian_scores(centres), centres, errors
 
 
-@pytest.mark.parametrize('factor', [0.25, 1., 4.])
+@pytest.mark.parametrize('factor', [0.25, 1.0, 4.0])
 def test_coverage_of_errors_of_another_variance(drawn, factor):
     scores, _, errors = drawn
     _, covariances = read_posterior(scores)
     covered = measures.coverage(np.sqrt(factor) * errors.reshape(-1, 2), covariances.numpy().reshape(-1, 2, 2))
     # e' C^-1 e / factor is chi^2 of two degrees of freedom, whose distribution is 1 - exp(-x / 2)
-    expected = 1 - (1 - np.array(measures.LEVELS))**(1 / factor)
+    expected = 1 - (1 - np.array(measures.LEVELS)) ** (1 / factor)
     np.testing.assert_allclose(covered, expected, atol=0.03)  # 3 standard deviations of a share of 2000
 
 
@@ -42,7 +43,7 @@ def test_the_fit_makes_the_ellipses_cover_what_they_say(drawn, factor):
     errors = np.sqrt(factor) * errors
     labels, predictions = (torch.as_tensor(values) for values in (centres + errors, centres))
     calibration = measures.fit_calibration(scores, labels, predictions)
-    _, covariances = read_posterior(scores, 1., calibration)
+    _, covariances = read_posterior(scores, 1.0, calibration)
     covered = measures.coverage(errors.reshape(-1, 2), covariances.numpy().reshape(-1, 2, 2))
     np.testing.assert_allclose(covered, measures.LEVELS, atol=0.035)
 
@@ -70,13 +71,13 @@ def test_the_grid_variance_is_that_of_bilinear_labels():
 
 def test_calibrated_covariance_against_eigenvalues():
     scores = torch.randn(2, 5, 8, 8, generator=torch.Generator().manual_seed(0))
-    calibration = Calibration(1., 0.7, 5.2, 0.1)  # 5.2 lies between the eigenvalues of some
+    calibration = Calibration(1.0, 0.7, 5.2, 0.1)  # 5.2 lies between the eigenvalues of some
     _, raw = read_posterior(scores)
     values, vectors = np.linalg.eigh(raw.double().numpy())
     assert (values[..., 0] < 5.2).any() and (values[..., 1] > 5.2).any()
     values = 0.7 * np.maximum(values - 5.2, 0) + 0.1
     expected = (vectors * values[..., None, :]) @ vectors.swapaxes(-1, -2)
-    np.testing.assert_allclose(read_posterior(scores, 1., calibration)[1], expected, atol=1e-4)
+    np.testing.assert_allclose(read_posterior(scores, 1.0, calibration)[1], expected, atol=1e-4)
 
 
 def test_reliability_by_hand():
@@ -91,12 +92,20 @@ def test_window_moves_inward_at_the_border():
     scores[0, 0, 5, 0] = 1
     labels = torch.tensor([[[2.4, 2.6]]])  # the window is x 0..2, y 3..5
     assert measures.in_window(scores, labels).all()
-    assert not measures.in_window(scores, labels - torch.tensor([0., 0.2])).any()
+    assert not measures.in_window(scores, labels - torch.tensor([0.0, 0.2])).any()
 
 
-@pytest.mark.parametrize('values', [
-    dict(temperature=0.), dict(temperature='warm'), dict(covariance_scale=-1.), dict(covariance_floor=float('nan')),
-    dict(warmth=1.)], ids=str)
+@pytest.mark.parametrize(
+    'values',
+    [
+        dict(temperature=0.0),
+        dict(temperature='warm'),
+        dict(covariance_scale=-1.0),
+        dict(covariance_floor=float('nan')),
+        dict(warmth=1.0),
+    ],
+    ids=str,
+)
 def test_wrong_calibrations_of_a_checkpoint_are_named(values):
     with pytest.raises(ValueError, match=next(iter(values))):
         Calibration.from_meta(dict(calibration=values))

@@ -1,4 +1,5 @@
 """A pose estimator on tiny inputs, and data samples as the pipeline packs them."""
+
 import numpy as np
 import torch
 from mmengine.structures import InstanceData, PixelData
@@ -26,9 +27,9 @@ def codec(size=64, stride=4):
 def build_estimator(backbone, head, neck=None, **test_cfg):
     """A seeded TopdownPoseEstimator; heads whose scores are all 0 would leave nothing to test."""
     torch.manual_seed(0)
-    model = MODELS.build({
-        'type': 'TopdownPoseEstimator', 'backbone': backbone, 'neck': neck, 'head': head,
-        'test_cfg': test_cfg})
+    model = MODELS.build(
+        {'type': 'TopdownPoseEstimator', 'backbone': backbone, 'neck': neck, 'head': head, 'test_cfg': test_cfg}
+    )
     model.init_weights()
     return model
 
@@ -38,16 +39,21 @@ def data_samples(num, size=64, stride=4, seed=0, **fields):
     rng = np.random.default_rng(seed)
     samples = []
     for _ in range(num):
-        sample = PoseDataSample(metainfo={
-            'input_size': (size, size), 'input_center': np.array([size / 2, size / 2]),
-            'input_scale': np.array([size, size], dtype=float), 'flip_indices': FLIP_INDICES})
+        sample = PoseDataSample(
+            metainfo={
+                'input_size': (size, size),
+                'input_center': np.array([size / 2, size / 2]),
+                'input_scale': np.array([size, size], dtype=float),
+                'flip_indices': FLIP_INDICES,
+            }
+        )
         labels = rng.uniform(0.2, 0.8, (1, NUM_LANDMARKS, 2)) * size / stride
-        sample.gt_instances = InstanceData(
-            bboxes=np.array([[0., 0., size, size]]), bbox_scores=np.ones(1))
+        sample.gt_instances = InstanceData(bboxes=np.array([[0.0, 0.0, size, size]]), bbox_scores=np.ones(1))
         sample.gt_instance_labels = InstanceData(
             keypoint_labels=torch.tensor(labels, dtype=torch.float32),
             keypoint_weights=torch.ones(1, NUM_LANDMARKS),
-            label_covariances=0.01 * torch.eye(2).repeat(1, NUM_LANDMARKS, 1, 1))
+            label_covariances=0.01 * torch.eye(2).repeat(1, NUM_LANDMARKS, 1, 1),
+        )
         sample.gt_fields = PixelData(**{k: v.clone() for k, v in fields.items()})
         samples.append(sample)
     return samples

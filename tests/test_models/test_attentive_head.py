@@ -24,11 +24,19 @@ EDGE_MAPS = torch.rand(2, MAP, MAP, generator=torch.Generator().manual_seed(1))
 
 def build(num_stacks=2, with_aam=True, backbone=None, **head):
     return build_estimator(
-        {'type': 'AttentiveHourglass', 'num_landmarks': NUM_LANDMARKS, 'edges': EDGES,
-         'num_stacks': num_stacks, 'channels': 16, 'depth': 2, 'with_aam': with_aam,
-         **(backbone or {})},
+        {
+            'type': 'AttentiveHourglass',
+            'num_landmarks': NUM_LANDMARKS,
+            'edges': EDGES,
+            'num_stacks': num_stacks,
+            'channels': 16,
+            'depth': 2,
+            'with_aam': with_aam,
+            **(backbone or {}),
+        },
         {'type': 'AttentiveHourglassHead', 'decoder': codec(), **head},
-        flip_test=True)
+        flip_test=True,
+    )
 
 
 def samples(num=2):
@@ -47,7 +55,7 @@ MODELS.register_module(name='TestFirstPixel', module=FirstPixel, force=True)
 
 def stacks_of(num, *values):
     shapes = [(1, NUM_LANDMARKS, MAP, MAP), (1, NUM_LANDMARKS, MAP, MAP), (1, 2, MAP, MAP)]
-    return [tuple(torch.full(s, v * 10.**i) for s, v in zip(shapes, values)) for i in range(num)]
+    return [tuple(torch.full(s, v * 10.0**i) for s, v in zip(shapes, values)) for i in range(num)]
 
 
 def test_trains_every_parameter_and_predicts():
@@ -61,23 +69,31 @@ def test_trains_every_parameter_and_predicts():
         assert result.pred_instances.keypoints.shape == (1, NUM_LANDMARKS, 2)
 
 
-@pytest.mark.parametrize(('num_stacks', 'expected'), [
-    (1, 1), (2, 0.5 + 10), (4, 0.125 + 10 / 4 + 100 / 2 + 1000)])
+@pytest.mark.parametrize(('num_stacks', 'expected'), [(1, 1), (2, 0.5 + 10), (4, 0.125 + 10 / 4 + 100 / 2 + 1000)])
 def test_later_stacks_weigh_twice_as_much(num_stacks, expected):
     name = {'type': 'TestFirstPixel'}
-    head = MODELS.build({'type': 'AttentiveHourglassHead', 'loss': name, 'point_loss': name,
-                         'edge_loss': name})
-    losses = head.loss(stacks_of(num_stacks, 1., 2., 3.), samples(1))
+    head = MODELS.build({'type': 'AttentiveHourglassHead', 'loss': name, 'point_loss': name, 'edge_loss': name})
+    losses = head.loss(stacks_of(num_stacks, 1.0, 2.0, 3.0), samples(1))
     assert {k: pytest.approx(float(v)) for k, v in losses.items()} == {
-        'loss_kpt': expected, 'loss_point': 2 * expected, 'loss_edge': 3 * expected}
+        'loss_kpt': expected,
+        'loss_point': 2 * expected,
+        'loss_edge': 3 * expected,
+    }
 
 
 def test_stack_weights_can_be_given():
-    head = MODELS.build({'type': 'AttentiveHourglassHead', 'loss': {'type': 'TestFirstPixel'},
-                         'point_loss': None, 'edge_loss': None, 'stack_weights': [3., 0.]})
-    assert head.loss(stacks_of(2, 1., 2., 3.), samples(1)) == {'loss_kpt': 3}
+    head = MODELS.build(
+        {
+            'type': 'AttentiveHourglassHead',
+            'loss': {'type': 'TestFirstPixel'},
+            'point_loss': None,
+            'edge_loss': None,
+            'stack_weights': [3.0, 0.0],
+        }
+    )
+    assert head.loss(stacks_of(2, 1.0, 2.0, 3.0), samples(1)) == {'loss_kpt': 3}
     with pytest.raises(ValueError, match='num_stacks=1'):
-        head.loss(stacks_of(1, 1., 2., 3.), samples(1))
+        head.loss(stacks_of(1, 1.0, 2.0, 3.0), samples(1))
 
 
 def test_without_attention_only_the_scores_are_trained():
@@ -87,15 +103,14 @@ def test_without_attention_only_the_scores_are_trained():
 
 
 def test_point_targets_are_gaussians_at_the_labels():
-    labels = torch.tensor([[[2.3, 4.6], [0., 7.5]]])
+    labels = torch.tensor([[[2.3, 4.6], [0.0, 7.5]]])
     maps = gaussian_maps(labels, 9, 8, 1.3)
     assert maps.shape == (1, 2, 9, 8)
     for k, (x, y) in enumerate(labels[0].tolist()):
         for row in range(9):
             for column in range(8):
-                squared = (column - x)**2 + (row - y)**2
-                assert maps[0, k, row, column] == pytest.approx(
-                    math.exp(-squared / 2 / 1.3**2), abs=1e-6)
+                squared = (column - x) ** 2 + (row - y) ** 2
+                assert maps[0, k, row, column] == pytest.approx(math.exp(-squared / 2 / 1.3**2), abs=1e-6)
 
 
 def test_weightless_landmarks_do_not_teach_points():
@@ -106,9 +121,14 @@ def test_weightless_landmarks_do_not_teach_points():
     instances.keypoint_labels[0, 1] = float('nan')
     scores = torch.zeros(1, NUM_LANDMARKS, MAP, MAP)
     points = torch.full_like(scores, 0.4, requires_grad=True)
-    loss = head.point_loss(points, head._ignore(
-        head._point_targets(instances.keypoint_labels, instances.keypoint_weights, scores),
-        points, instances.keypoint_weights))
+    loss = head.point_loss(
+        points,
+        head._ignore(
+            head._point_targets(instances.keypoint_labels, instances.keypoint_weights, scores),
+            points,
+            instances.keypoint_weights,
+        ),
+    )
     loss.backward()
     per_landmark = points.grad.abs().sum(dim=(0, 2, 3))
     assert loss.isfinite()
@@ -132,8 +152,7 @@ def test_losses_do_not_change_under_a_flip():
         labels[..., 0] = MAP - 1 - labels[..., 0]
         instances.keypoint_labels = labels
         sample.gt_fields.edge_heatmaps = sample.gt_fields.edge_heatmaps.flip(-1)
-    back = head.loss([(scores.flip(-1)[:, FLIP_INDICES], points.flip(-1)[:, FLIP_INDICES],
-                       edges.flip(-1))], mirrored)
+    back = head.loss([(scores.flip(-1)[:, FLIP_INDICES], points.flip(-1)[:, FLIP_INDICES], edges.flip(-1))], mirrored)
     for name, value in there.items():
         torch.testing.assert_close(back[name], value, rtol=1e-5, atol=1e-6)
 

@@ -13,25 +13,41 @@ from mmpose_sp.models.backbones.attentive_hourglass import (
     coordinate_channels,
 )
 
-LITE = (Path(__file__).resolve().parents[2] / 'configs' / 'face_2d_keypoint' / 'topdown_heatmap' / '300w_part'
-        / 'td-hm_aam-hg1-lite_sp-1xb16-100e_300w-part-128x128.py')
-WFLW_EDGES = [range(33), range(33, 42), range(42, 51), range(51, 55), range(55, 60),
-              range(60, 68), range(68, 76), range(76, 88), range(88, 96)]
+LITE = (
+    Path(__file__).resolve().parents[2]
+    / 'configs'
+    / 'face_2d_keypoint'
+    / 'topdown_heatmap'
+    / '300w_part'
+    / 'td-hm_aam-hg1-lite_sp-1xb16-100e_300w-part-128x128.py'
+)
+WFLW_EDGES = [
+    range(33),
+    range(33, 42),
+    range(42, 51),
+    range(51, 55),
+    range(55, 60),
+    range(60, 68),
+    range(68, 76),
+    range(76, 88),
+    range(88, 96),
+]
 
 
 def tiny(**kwargs):
     torch.manual_seed(0)
-    args = {'num_landmarks': 5, 'edges': [[0, 1], [2, 3]], 'num_stacks': 2, 'channels': 16,
-            'depth': 2, **kwargs}
+    args = {'num_landmarks': 5, 'edges': [[0, 1], [2, 3]], 'num_stacks': 2, 'channels': 16, 'depth': 2, **kwargs}
     return AttentiveHourglass(**args)
 
 
 def count_macs(model, size):
     """Multiply-adds of the convolutions: outputs times the weights that each output uses."""
     macs = []
-    hooks = [m.register_forward_hook(
-        lambda conv, _, out: macs.append(out[0].numel() * conv.weight[0].numel()))
-        for m in model.modules() if isinstance(m, nn.Conv2d)]
+    hooks = [
+        m.register_forward_hook(lambda conv, _, out: macs.append(out[0].numel() * conv.weight[0].numel()))
+        for m in model.modules()
+        if isinstance(m, nn.Conv2d)
+    ]
     with torch.no_grad():
         model.eval()(torch.zeros(1, 3, size, size))
     for hook in hooks:
@@ -71,9 +87,17 @@ def test_without_attention_there_are_scores_only():
     assert not any('points' in n or 'edges' in n for n, _ in model.named_parameters())
 
 
-@pytest.mark.parametrize('options', [
-    {}, {'with_aam': False}, {'add_coord': False}, {'boundary_coords': 'none'},
-    {'boundary_coords': 'last_landmark', 'score_norm': 'instance_relu'}, {'num_stacks': 1}])
+@pytest.mark.parametrize(
+    'options',
+    [
+        {},
+        {'with_aam': False},
+        {'add_coord': False},
+        {'boundary_coords': 'none'},
+        {'boundary_coords': 'last_landmark', 'score_norm': 'instance_relu'},
+        {'num_stacks': 1},
+    ],
+)
 def test_gradient_reaches_every_parameter(options):
     # DistributedDataParallel without find_unused_parameters needs this.
     model = tiny(**options)
@@ -102,9 +126,9 @@ def test_scores_are_attended_by_point_and_edges():
         conv = getattr(model, name)[0]
         nn.init.zeros_(conv.weight)
         nn.init.zeros_(conv.bias)
-    model.to_scores[0].bias.data = torch.tensor([1., -2., 3., -4., 5.])
-    model.to_points[0].bias.data = torch.tensor([0., 0., 0., 0., 2.])
-    model.to_edges[0].bias.data = torch.tensor([1., -1.])
+    model.to_scores[0].bias.data = torch.tensor([1.0, -2.0, 3.0, -4.0, 5.0])
+    model.to_points[0].bias.data = torch.tensor([0.0, 0.0, 0.0, 0.0, 2.0])
+    model.to_edges[0].bias.data = torch.tensor([1.0, -1.0])
     scores = model(torch.randn(1, 3, 32, 32))[0][0][0, :, 0, 0]
     on, off, point = 0.7310586, 0.2689414, 0.8807971
     expected = [0.5 * on, -2 * 0.5 * on, 3 * 0.5 * off, -4 * 0.5 * off, 5 * point]
@@ -113,8 +137,7 @@ def test_scores_are_attended_by_point_and_edges():
 
 def test_attention_can_act_on_the_posterior():
     # The posterior of the result is the posterior of the scores times the attention.
-    plain, attended = (tiny(num_stacks=1, with_aam=True, attention=kind).eval()
-                       for kind in ('scores', 'posterior'))
+    plain, attended = (tiny(num_stacks=1, with_aam=True, attention=kind).eval() for kind in ('scores', 'posterior'))
     for model in (plain, attended):
         torch.manual_seed(1)
         nn.init.normal_(model.to_points[0].weight)
@@ -134,8 +157,7 @@ def test_scores_start_near_zero_with_any_sign():
 
 
 def test_instance_relu_scores_are_normalised():
-    raw, normalised = (tiny(num_stacks=1, score_norm=norm, with_aam=False).eval()
-                       for norm in ('none', 'instance_relu'))
+    raw, normalised = (tiny(num_stacks=1, score_norm=norm, with_aam=False).eval() for norm in ('none', 'instance_relu'))
     x = torch.randn(2, 3, 64, 64)
     scores = raw(x)[0][0]
     mean, variance = scores.mean((2, 3), True), scores.var((2, 3), unbiased=False, keepdim=True)
@@ -154,10 +176,10 @@ def test_edge_to_landmark_sums_the_edges_of_a_landmark():
 def test_coordinates():
     coords = coordinate_channels(3, 5, torch.zeros(1))
     rows, cols, radius = coords[0]
-    torch.testing.assert_close(rows[:, 2], torch.tensor([-1., 0., 1.]))
-    torch.testing.assert_close(cols[1], torch.tensor([-1., -.5, 0., .5, 1.]))
+    torch.testing.assert_close(rows[:, 2], torch.tensor([-1.0, 0.0, 1.0]))
+    torch.testing.assert_close(cols[1], torch.tensor([-1.0, -0.5, 0.0, 0.5, 1.0]))
     assert radius[1, 2] == 0
-    torch.testing.assert_close(radius[0, 0], torch.tensor(1.))
+    torch.testing.assert_close(radius[0, 0], torch.tensor(1.0))
 
 
 def test_coordinates_have_the_dtype_of_the_features(monkeypatch):
@@ -177,14 +199,18 @@ def test_boundary_coordinates_are_masked():
     assert rows.abs().sum() == 1 and cols.abs().sum() == 1
 
 
-@pytest.mark.parametrize(('options', 'message'), [
-    ({'edges': None}, 'with_aam=False'),
-    ({'edges': [[0, 5]]}, r'edges\[0\]'),
-    ({'channels': 12}, 'multiple of 8'),
-    ({'boundary_coords': 'all'}, 'boundary_coords'),
-    ({'score_norm': 'batch'}, 'score_norm'),
-    ({'attention': 'product'}, "'posterior'"),
-    ({'attention': 'posterior', 'score_norm': 'instance_relu'}, "score_norm='none'")])
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'edges': None}, 'with_aam=False'),
+        ({'edges': [[0, 5]]}, r'edges\[0\]'),
+        ({'channels': 12}, 'multiple of 8'),
+        ({'boundary_coords': 'all'}, 'boundary_coords'),
+        ({'score_norm': 'batch'}, 'score_norm'),
+        ({'attention': 'product'}, "'posterior'"),
+        ({'attention': 'posterior', 'score_norm': 'instance_relu'}, "score_norm='none'"),
+    ],
+)
 def test_unfit_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         tiny(**options)

@@ -14,40 +14,78 @@ from mmpose.registry import MODELS
 from torch import nn
 
 BACKBONES = {
-    'resnet18': (
-        {'type': 'ResNet', 'depth': 18}, None,
-        {'in_channels': 512, 'deconv_out_channels': (16, 16, 16)}),
+    'resnet18': ({'type': 'ResNet', 'depth': 18}, None, {'in_channels': 512, 'deconv_out_channels': (16, 16, 16)}),
     'hrnet-w18': (
-        {'type': 'HRNet', 'in_channels': 3, 'extra': {
-            'stage1': {'num_modules': 1, 'num_branches': 1, 'block': 'BOTTLENECK',
-                       'num_blocks': (1,), 'num_channels': (64,)},
-            'stage2': {'num_modules': 1, 'num_branches': 2, 'block': 'BASIC',
-                       'num_blocks': (1, 1), 'num_channels': (18, 36)},
-            'stage3': {'num_modules': 1, 'num_branches': 3, 'block': 'BASIC',
-                       'num_blocks': (1, 1, 1), 'num_channels': (18, 36, 72)},
-            'stage4': {'num_modules': 1, 'num_branches': 4, 'block': 'BASIC',
-                       'num_blocks': (1, 1, 1, 1), 'num_channels': (18, 36, 72, 144),
-                       'multiscale_output': True}}},
+        {
+            'type': 'HRNet',
+            'in_channels': 3,
+            'extra': {
+                'stage1': {
+                    'num_modules': 1,
+                    'num_branches': 1,
+                    'block': 'BOTTLENECK',
+                    'num_blocks': (1,),
+                    'num_channels': (64,),
+                },
+                'stage2': {
+                    'num_modules': 1,
+                    'num_branches': 2,
+                    'block': 'BASIC',
+                    'num_blocks': (1, 1),
+                    'num_channels': (18, 36),
+                },
+                'stage3': {
+                    'num_modules': 1,
+                    'num_branches': 3,
+                    'block': 'BASIC',
+                    'num_blocks': (1, 1, 1),
+                    'num_channels': (18, 36, 72),
+                },
+                'stage4': {
+                    'num_modules': 1,
+                    'num_branches': 4,
+                    'block': 'BASIC',
+                    'num_blocks': (1, 1, 1, 1),
+                    'num_channels': (18, 36, 72, 144),
+                    'multiscale_output': True,
+                },
+            },
+        },
         {'type': 'FeatureMapProcessor', 'concat': True},
-        {'in_channels': 270, 'deconv_out_channels': None, 'conv_out_channels': (270,),
-         'conv_kernel_sizes': (1,)}),
+        {'in_channels': 270, 'deconv_out_channels': None, 'conv_out_channels': (270,), 'conv_kernel_sizes': (1,)},
+    ),
     'mobilenetv2': (
-        {'type': 'MobileNetV2', 'widen_factor': 0.25, 'out_indices': (7,)}, None,
-        {'in_channels': 1280, 'deconv_out_channels': (16, 16, 16)}),
+        {'type': 'MobileNetV2', 'widen_factor': 0.25, 'out_indices': (7,)},
+        None,
+        {'in_channels': 1280, 'deconv_out_channels': (16, 16, 16)},
+    ),
     'cspnext': (
-        {'type': 'CSPNeXt', 'deepen_factor': 0.167, 'widen_factor': 0.125}, None,
-        {'in_channels': 128, 'deconv_out_channels': (16, 16, 16)}),
+        {'type': 'CSPNeXt', 'deepen_factor': 0.167, 'widen_factor': 0.125},
+        None,
+        {'in_channels': 128, 'deconv_out_channels': (16, 16, 16)},
+    ),
     'swin': (
-        {'type': 'SwinTransformer', 'embed_dims': 24, 'depths': [2, 2, 2, 2],
-         'num_heads': [2, 2, 2, 2], 'window_size': 4},
-        None, {'in_channels': 192, 'deconv_out_channels': (16, 16, 16)}),
+        {
+            'type': 'SwinTransformer',
+            'embed_dims': 24,
+            'depths': [2, 2, 2, 2],
+            'num_heads': [2, 2, 2, 2],
+            'window_size': 4,
+        },
+        None,
+        {'in_channels': 192, 'deconv_out_channels': (16, 16, 16)},
+    ),
 }
 
 
 def build(name='resnet18', loss=None, decoder=True, **test_cfg):
     backbone, neck, head = BACKBONES[name]
-    head = {'type': 'StructuredPredictionHead', 'out_channels': NUM_LANDMARKS, **head,
-            'decoder': codec() if decoder else None}
+    head = {
+        'type': 'StructuredPredictionHead',
+        'out_channels': NUM_LANDMARKS,
+        **head,
+        'decoder': codec() if decoder else None,
+    }
     if loss is not None:
         head['loss'] = loss
     return build_estimator(backbone, head, neck, **test_cfg)
@@ -58,7 +96,7 @@ def scatter(model):
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None  # the statistics of the next batch become the running ones
-    nn.init.normal_(model.head.final_layer.weight, std=1.)
+    nn.init.normal_(model.head.final_layer.weight, std=1.0)
     model(images(4, seed=1), None)
     return model.eval()
 
@@ -125,7 +163,7 @@ def test_keypoints_are_at_the_peaks():
     head = build().head
     scores = torch.zeros(2, NUM_LANDMARKS, 16, 16)
     for k in range(NUM_LANDMARKS):
-        scores[:, k, 3 + k, 9 - k] = 50.
+        scores[:, k, 3 + k, 9 - k] = 50.0
     for pred in head.decode(scores):
         for k in range(NUM_LANDMARKS):
             centre = [(9 - k + 0.5) * 4 - 0.5, (3 + k + 0.5) * 4 - 0.5]
@@ -133,9 +171,13 @@ def test_keypoints_are_at_the_peaks():
     assert pred.keypoints.dtype == np.float32
 
 
-@pytest.mark.parametrize(('test_cfg', 'fix'), [
-    ({'flip_test': True, 'shift_heatmap': True}, 'shift_heatmap=False'),
-    ({'flip_test': True, 'flip_mode': 'offset'}, "flip_mode='heatmap'")])
+@pytest.mark.parametrize(
+    ('test_cfg', 'fix'),
+    [
+        ({'flip_test': True, 'shift_heatmap': True}, 'shift_heatmap=False'),
+        ({'flip_test': True, 'flip_mode': 'offset'}, "flip_mode='heatmap'"),
+    ],
+)
 def test_biased_flip_test_is_refused(test_cfg, fix):
     with pytest.raises(ValueError, match=fix):
         build(**test_cfg).eval().predict(images(1), data_samples(1))
@@ -147,12 +189,12 @@ def test_accuracy_counts_landmarks_near_their_label():
     instances = samples[0].gt_instance_labels
     # 0.05 of 16 px is 0.8 px: landmark 0 hits, 1 is 0.7 px off, 2 is 1 px off, 3 far, 4 unlabelled
     peaks = torch.tensor([[5, 5], [6, 6], [7, 7], [8, 8], [9, 9]])
-    shift = torch.tensor([[0., 0.], [.7, 0.], [0., 1.], [4., 4.], [0., 0.]])
+    shift = torch.tensor([[0.0, 0.0], [0.7, 0.0], [0.0, 1.0], [4.0, 4.0], [0.0, 0.0]])
     instances.keypoint_labels = (peaks + shift)[None].float()
-    instances.keypoint_weights = torch.tensor([[1., 1., 1., 1., 0.]])
-    scores = torch.full((1, NUM_LANDMARKS, 16, 16), -30.)
+    instances.keypoint_weights = torch.tensor([[1.0, 1.0, 1.0, 1.0, 0.0]])
+    scores = torch.full((1, NUM_LANDMARKS, 16, 16), -30.0)
     for k, (x, y) in enumerate(peaks):
-        scores[0, k, y, x] = -10.
+        scores[0, k, y, x] = -10.0
     labels, weights, covariances = head.gather_labels(samples, 'cpu')
     assert covariances.shape == (1, NUM_LANDMARKS, 2, 2)
     assert head.pck(scores, labels, weights) == pytest.approx(2 / 4)
@@ -193,7 +235,6 @@ def test_missing_targets_name_the_codec():
 def test_any_loss_on_landmarks_gets_the_codecs_targets():
 
     class Recorder(nn.Module):
-
         def forward(self, scores, labels, weights, covariances):
             self.shapes = [tuple(t.shape) for t in (scores, labels, weights, covariances)]
             return scores.sum()

@@ -1,4 +1,5 @@
 """The loss modules: what they share, and each baseline against an independent reference."""
+
 import copy
 import math
 
@@ -20,7 +21,7 @@ from mmpose_sp.models.losses import AWingLoss, KeypointGaussianMSELoss, SoftArgm
 LANDMARK_LOSSES = [
     {'type': 'StructuredPredictionLoss'},
     {'type': 'StructuredPredictionLoss', 'norm': 'l2'},
-    {'type': 'StructuredPredictionLoss', 'eps': 0.},
+    {'type': 'StructuredPredictionLoss', 'eps': 0.0},
     {'type': 'SoftArgmaxLoss'},
     {'type': 'SoftArgmaxLoss', 'kind': 'smooth_l1'},
     {'type': 'SoftArgmaxLoss', 'kind': 'l1'},
@@ -38,7 +39,7 @@ def _seed():
 
 def batch(count=4, landmarks=3, height=9, width=8, dtype=torch.float32):
     scores = (torch.randn(count, landmarks, height, width, dtype=dtype) * 2).requires_grad_()
-    labels = torch.rand(count, landmarks, 2, dtype=dtype) * torch.tensor([width - 1., height - 1.], dtype=dtype)
+    labels = torch.rand(count, landmarks, 2, dtype=dtype) * torch.tensor([width - 1.0, height - 1.0], dtype=dtype)
     return scores, labels
 
 
@@ -50,9 +51,9 @@ def build(config, **options):
 def test_half_batches_average_to_the_whole(config):
     loss = build(config)
     scores, labels = batch()
-    weights = torch.tensor([[1., 0., 1.], [0., 0., 0.], [1., 1., 1.], [2., 1., 0.]])
+    weights = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0], [1.0, 1.0, 1.0], [2.0, 1.0, 0.0]])
     whole = loss(scores, labels, weights)
-    halves = [loss(scores[i:i + 2], labels[i:i + 2], weights[i:i + 2]) for i in (0, 2)]
+    halves = [loss(scores[i : i + 2], labels[i : i + 2], weights[i : i + 2]) for i in (0, 2)]
     torch.testing.assert_close(whole, sum(halves) / 2)
 
 
@@ -126,10 +127,10 @@ def test_extreme_scores_stay_finite(config):
 @every_loss
 def test_loss_weight_scales(config):
     scores, labels = batch()
-    torch.testing.assert_close(build(config, loss_weight=3.)(scores, labels), 3 * build(config)(scores, labels))
+    torch.testing.assert_close(build(config, loss_weight=3.0)(scores, labels), 3 * build(config)(scores, labels))
 
 
-@pytest.mark.parametrize('config', [c for c in LANDMARK_LOSSES if c.get('eps') != 0.], ids=str)  # no kinks
+@pytest.mark.parametrize('config', [c for c in LANDMARK_LOSSES if c.get('eps') != 0.0], ids=str)  # no kinks
 def test_gradcheck(config):
     scores, labels = batch(1, 2, 4, 5, torch.float64)
     assert torch.autograd.gradcheck(lambda f: build(config)(f, labels), scores)
@@ -182,16 +183,22 @@ def test_processes_seeded_alike_draw_different_samples(monkeypatch):
 def test_structured_loss_module_is_the_function():
     scores, labels = batch()
     weights = torch.rand(4, 3)
-    loss = build(LANDMARK_LOSSES[0], eps=0.7, alpha=2., s=0.1, margin='l1', norm='l2', rounded_label=True)
-    expected = structured_loss(scores, labels, 0.7, 2., 0.1, 'l1', 'l2', True)
+    loss = build(LANDMARK_LOSSES[0], eps=0.7, alpha=2.0, s=0.1, margin='l1', norm='l2', rounded_label=True)
+    expected = structured_loss(scores, labels, 0.7, 2.0, 0.1, 'l1', 'l2', True)
     torch.testing.assert_close(loss(scores, labels, weights), (expected * weights).sum() / 12)
 
 
-@pytest.mark.parametrize('config', [{'type': 'StructuredPredictionLoss', 'margin': 'huber'},
-                                    {'type': 'SoftArgmaxLoss', 'kind': 'none'}, {'type': 'STARLoss', 'kind': 'wing'},
-                                    {'type': 'STARLoss', 'normalization': 'sum'},
-                                    {'type': 'KeypointGaussianMSELoss', 'sigma': 0.},
-                                    {'type': 'SoftArgmaxLoss', 'num_samples': -1}])
+@pytest.mark.parametrize(
+    'config',
+    [
+        {'type': 'StructuredPredictionLoss', 'margin': 'huber'},
+        {'type': 'SoftArgmaxLoss', 'kind': 'none'},
+        {'type': 'STARLoss', 'kind': 'wing'},
+        {'type': 'STARLoss', 'normalization': 'sum'},
+        {'type': 'KeypointGaussianMSELoss', 'sigma': 0.0},
+        {'type': 'SoftArgmaxLoss', 'num_samples': -1},
+    ],
+)
 def test_bad_options(config):
     with pytest.raises(ValueError, match='use one of|must be positive|use 0'):
         MODELS.build(config)
@@ -209,15 +216,21 @@ def two_peaks():
 
 def test_soft_argmax_does_not_see_two_peaks():
     """Sec. 4.1: zero loss although neither peak is at the label."""
-    label = torch.tensor([[[3., 2.]]], dtype=torch.float64)
+    label = torch.tensor([[[3.0, 2.0]]], dtype=torch.float64)
     assert SoftArgmaxLoss()(two_peaks(), label).item() == pytest.approx(0, abs=1e-20)
 
 
-@pytest.mark.parametrize(('kind', 'norm', 'expected'), [
-    ('l2', 'l2', 0.5**2 + 1.0**2), ('l1', 'l1', 1.5), ('l1', 'l2', math.hypot(0.5, 1.0)),
-    ('smooth_l1', 'l2', math.hypot(0.5, 1.0) - 0.005)])
+@pytest.mark.parametrize(
+    ('kind', 'norm', 'expected'),
+    [
+        ('l2', 'l2', 0.5**2 + 1.0**2),
+        ('l1', 'l1', 1.5),
+        ('l1', 'l2', math.hypot(0.5, 1.0)),
+        ('smooth_l1', 'l2', math.hypot(0.5, 1.0) - 0.005),
+    ],
+)
 def test_soft_argmax_closed_forms(kind, norm, expected):
-    label = torch.tensor([[[1., 0.]]], dtype=torch.float64)  # 2 px of 8 and 2 px of 4: errors 0.5 and 1
+    label = torch.tensor([[[1.0, 0.0]]], dtype=torch.float64)  # 2 px of 8 and 2 px of 4: errors 0.5 and 1
     assert SoftArgmaxLoss(kind, norm)(two_peaks(), label).item() == pytest.approx(expected)
 
 
@@ -235,11 +248,16 @@ def test_instance_norm_relu_distribution():
 def star_by_eigh(scores, labels, kind='smooth_l1', omega=1.0, eps=1e-5):
     """Slow reference: one landmark at a time, weighted samples, torch.linalg.eigh."""
     height, width = scores.shape[-2:]
-    total = 0.
+    total = 0.0
     for score, label in zip(scores.flatten(0, 1), labels.flatten(0, 1)):
         weight = score.flatten().softmax(0)
-        points = torch.stack([torch.tensor([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dtype=score.dtype)
-                              for y in range(height) for x in range(width)])
+        points = torch.stack(
+            [
+                torch.tensor([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dtype=score.dtype)
+                for y in range(height)
+                for x in range(width)
+            ]
+        )
         mean = weight @ points
         centred = points - mean
         first, second = weight.sum() + eps, weight.square().sum() + eps
@@ -265,15 +283,15 @@ def test_star_agrees_with_eigh(kind):
 @pytest.mark.parametrize('shape', ['flat', 'one pixel', 'round', 'line'])
 def test_star_gradient_is_finite_where_eigenvectors_are_not_defined(shape):
     scores = torch.zeros(1, 1, 9, 9)
-    y, x = torch.meshgrid(torch.arange(9.), torch.arange(9.), indexing='ij')
+    y, x = torch.meshgrid(torch.arange(9.0), torch.arange(9.0), indexing='ij')
     if shape == 'one pixel':
         scores[..., 4, 4] = 1e3
     elif shape == 'round':
-        scores[0, 0] = -(x - 4)**2 - (y - 4)**2
+        scores[0, 0] = -((x - 4) ** 2) - (y - 4) ** 2
     elif shape == 'line':
         scores[0, 0] = -1e3 * (y != 4)
     scores.requires_grad_()
-    loss = STARLoss()(scores, torch.tensor([[[5., 2.]]]))
+    loss = STARLoss()(scores, torch.tensor([[[5.0, 2.0]]]))
     loss.backward()
     assert loss.isfinite()
     assert scores.grad.isfinite().all()
@@ -282,8 +300,8 @@ def test_star_gradient_is_finite_where_eigenvectors_are_not_defined(shape):
 def test_eigen_decomposition():
     root = torch.randn(200, 2, 2, dtype=torch.float64)
     matrix = root @ root.transpose(1, 2)
-    matrix[0] = torch.diag(torch.tensor([3., 1.]))
-    matrix[1] = torch.diag(torch.tensor([1., 3.]))
+    matrix[0] = torch.diag(torch.tensor([3.0, 1.0]))
+    matrix[1] = torch.diag(torch.tensor([1.0, 3.0]))
     matrix[2] = torch.eye(2)
     matrix[3] = 0
     values, vectors = symmetric_eig_2x2(matrix)
@@ -293,25 +311,26 @@ def test_eigen_decomposition():
     torch.testing.assert_close(rebuilt, matrix, atol=1e-12, rtol=1e-9)
 
 
-@pytest.mark.parametrize(('gap', 'expected'), [(1e-2, 50.), (1e-6, 0.)])
+@pytest.mark.parametrize(('gap', 'expected'), [(1e-2, 50.0), (1e-6, 0.0)])
 def test_eigenvector_derivative_is_cut_where_it_diverges(gap, expected):
     """Rotating diag(1 + gap, 1): d angle / d off-diagonal = 1 / (2 gap) of the symmetric part, or 0 when cut."""
-    matrix = torch.diag(torch.tensor([1. + gap, 1.], dtype=torch.float64)).requires_grad_()
+    matrix = torch.diag(torch.tensor([1.0 + gap, 1.0], dtype=torch.float64)).requires_grad_()
     _, vectors = symmetric_eig_2x2(matrix)
-    grad, = torch.autograd.grad(vectors[1, 1], matrix)
+    (grad,) = torch.autograd.grad(vectors[1, 1], matrix)
     assert (grad[0, 1] + grad[1, 0]).item() / 2 == pytest.approx(expected)
 
 
 def test_covariance_of_a_gaussian():
-    y, x = torch.meshgrid(torch.arange(64., dtype=torch.float64), torch.arange(64., dtype=torch.float64),
-                          indexing='ij')
-    scores = -0.5 * ((x - 30.3)**2 / 9 + (y - 33.8)**2 / 4)
+    y, x = torch.meshgrid(
+        torch.arange(64.0, dtype=torch.float64), torch.arange(64.0, dtype=torch.float64), indexing='ij'
+    )
+    scores = -0.5 * ((x - 30.3) ** 2 / 9 + (y - 33.8) ** 2 / 4)
     heatmap = heatmap_distribution(scores)
     mean = expected_position(heatmap)
     torch.testing.assert_close(mean, torch.tensor([61.6 / 64 - 1, 68.6 / 64 - 1], dtype=torch.float64))
     # unbiased: divided by 1 - sum p^2 = 1 - 1 / (4 pi sx sy)
-    expected = torch.diag(torch.tensor([9., 4.], dtype=torch.float64)) / 32**2 / (1 - 1 / (24 * math.pi))
-    torch.testing.assert_close(position_covariance(heatmap, mean, eps=0.), expected, rtol=1e-6, atol=1e-12)
+    expected = torch.diag(torch.tensor([9.0, 4.0], dtype=torch.float64)) / 32**2 / (1 - 1 / (24 * math.pi))
+    torch.testing.assert_close(position_covariance(heatmap, mean, eps=0.0), expected, rtol=1e-6, atol=1e-12)
 
 
 # dense maps ------------------------------------------------------------------------------------------------------
@@ -319,8 +338,8 @@ def test_covariance_of_a_gaussian():
 
 def test_gaussian_mse_is_mmpose_mse_on_gaussians():
     scores, labels = batch()
-    y, x = torch.meshgrid(torch.arange(9.), torch.arange(8.), indexing='ij')
-    target = torch.exp(-((x - labels[..., 0, None, None])**2 + (y - labels[..., 1, None, None])**2) / (2 * 1.5**2))
+    y, x = torch.meshgrid(torch.arange(9.0), torch.arange(8.0), indexing='ij')
+    target = torch.exp(-((x - labels[..., 0, None, None]) ** 2 + (y - labels[..., 1, None, None]) ** 2) / (2 * 1.5**2))
     torch.testing.assert_close(KeypointGaussianMSELoss(1.5)(scores, labels), KeypointMSELoss()(scores, target))
 
 
@@ -341,8 +360,9 @@ def test_awing_weight_map():
     base = AWingLoss(foreground_weight=0)
     loss = AWingLoss()
     for pred, factor in ((near, 11), (far, 1)):
-        torch.testing.assert_close(loss(pred, target) - loss(plain, target),
-                                   factor * (base(pred, target) - base(plain, target)))
+        torch.testing.assert_close(
+            loss(pred, target) - loss(plain, target), factor * (base(pred, target) - base(plain, target))
+        )
 
 
 def test_awing_gradient_is_finite_at_the_target():

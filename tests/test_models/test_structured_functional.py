@@ -1,4 +1,5 @@
 """Eq. 11 to 13 against loops, closed forms and invariances."""
+
 import itertools
 import math
 
@@ -68,8 +69,9 @@ def test_value_is_the_double_loop(margin, norm, s, eps):
     scores, labels = random_problem()
     loss = structured_loss(scores, labels, eps, 1.3, s, margin, norm)
     for index in itertools.product(range(2), range(3)):
-        expected = [loss_by_hand(scores[index].tolist(), label, eps, 1.3, s, margin, norm)
-                    for label in labels[index].tolist()]
+        expected = [
+            loss_by_hand(scores[index].tolist(), label, eps, 1.3, s, margin, norm) for label in labels[index].tolist()
+        ]
         assert loss[index].item() == pytest.approx(sum(expected) / len(expected), abs=1e-9)
 
 
@@ -77,8 +79,10 @@ def test_value_is_the_double_loop(margin, norm, s, eps):
 def test_label_margin_by_hand(margin, norm):
     labels = torch.tensor([[1.0, 2.0], [2.3, -0.2]], dtype=torch.float64)
     result = label_margin(labels, (5, 6), 0.7, 0.2, margin, norm)
-    expected = [[[margin_by_hand(label, (x, y), (5, 6), 0.7, 0.2, margin, norm) for x in range(6)] for y in range(5)]
-                for label in labels.tolist()]
+    expected = [
+        [[margin_by_hand(label, (x, y), (5, 6), 0.7, 0.2, margin, norm) for x in range(6)] for y in range(5)]
+        for label in labels.tolist()
+    ]
     torch.testing.assert_close(result, torch.tensor(expected, dtype=torch.float64))
 
 
@@ -104,7 +108,7 @@ def naive_value_and_gradient(scores, labels, eps=1.0, alpha=1.0, s=0.01, margin=
 def test_float32_agrees_with_naive_float64(margin, norm, alpha):
     scores, labels = random_problem(size=(24, 32), samples=10, dtype=torch.float32, scale=5.0)
     loss = structured_loss(scores, labels, alpha=alpha, margin=margin, norm=norm)
-    grad, = torch.autograd.grad(loss.sum(), scores)
+    (grad,) = torch.autograd.grad(loss.sum(), scores)
     value, gradient = naive_value_and_gradient(scores, labels, alpha=alpha, margin=margin, norm=norm)
     torch.testing.assert_close(loss.double(), value, rtol=1e-6, atol=1e-5)
     torch.testing.assert_close(grad.double(), gradient, rtol=0, atol=1e-5)
@@ -144,8 +148,12 @@ def test_chunks_change_nothing(monkeypatch):
     scores, labels = random_problem(lead=(2, 5), size=(8, 8))
     losses = {}
     for per_chunk in (64, 150, 10**6):
-        monkeypatch.setattr('mmpose_sp.models.partition._chunks', lambda count, per_map, device, n=per_chunk: [
-            slice(i, min(i + max(1, n // per_map), count)) for i in range(0, count, max(1, n // per_map))])
+        monkeypatch.setattr(
+            'mmpose_sp.models.partition._chunks',
+            lambda count, per_map, device, n=per_chunk: [
+                slice(i, min(i + max(1, n // per_map), count)) for i in range(0, count, max(1, n // per_map))
+            ],
+        )
         losses[per_chunk] = torch.cat([structured_loss(scores, labels, norm=norm).flatten() for norm in NORMS])
     torch.testing.assert_close(losses[64], losses[10**6])
     torch.testing.assert_close(losses[150], losses[10**6])
@@ -161,7 +169,7 @@ def test_no_tensor_of_samples_times_map(norm):
 
         def __torch_dispatch__(self, func, types, args=(), kwargs=None):
             out = func(*args, **(kwargs or {}))
-            for tensor in out if isinstance(out, (tuple, list)) else (out, ):
+            for tensor in out if isinstance(out, (tuple, list)) else (out,):
                 if isinstance(tensor, torch.Tensor):
                     self.numel = max(self.numel, tensor.numel())
             return out
@@ -204,8 +212,9 @@ def test_without_margin_it_is_cross_entropy():
 def test_rounded_label_moves_margin_and_score():
     scores, labels = random_problem()
     labels = labels.clamp(0.1, 3.9)
-    torch.testing.assert_close(structured_loss(scores, labels, rounded_label=True),
-                               structured_loss(scores, labels.round()))
+    torch.testing.assert_close(
+        structured_loss(scores, labels, rounded_label=True), structured_loss(scores, labels.round())
+    )
 
 
 @pytest.mark.parametrize(('eps', 'norm'), [(1.0, 'l1'), (1.0, 'l2'), (0.05, 'l1'), (0.0, 'l1')])
@@ -224,7 +233,7 @@ def test_shift_invariant_and_gradient_sums_to_zero(margin, norm):
     loss = structured_loss(scores, labels, margin=margin, norm=norm)
     shifted = structured_loss(scores + 7.5, labels, margin=margin, norm=norm)
     torch.testing.assert_close(loss, shifted)
-    grad, = torch.autograd.grad(loss.sum(), scores)
+    (grad,) = torch.autograd.grad(loss.sum(), scores)
     torch.testing.assert_close(grad.sum((-2, -1)), torch.zeros(2, 3, dtype=torch.float64), atol=1e-12, rtol=0)
 
 
@@ -240,8 +249,8 @@ def test_second_backward_through_a_retained_graph():
     scores, labels = random_problem()
     loss = structured_loss(scores, labels)
     weight = torch.rand_like(loss)
-    first, = torch.autograd.grad(loss, scores, weight, retain_graph=True)
-    second, = torch.autograd.grad(loss, scores, 2 * weight)
+    (first,) = torch.autograd.grad(loss, scores, weight, retain_graph=True)
+    (second,) = torch.autograd.grad(loss, scores, 2 * weight)
     torch.testing.assert_close(second, 2 * first)
 
 
@@ -252,7 +261,7 @@ def test_half_scores_are_computed_in_float32(dtype, norm):
     half = scores.detach().to(dtype).requires_grad_()
     with torch.autocast('cpu', dtype=torch.bfloat16):
         loss = structured_loss(half, labels, norm=norm)
-    grad, = torch.autograd.grad(loss.sum(), half)
+    (grad,) = torch.autograd.grad(loss.sum(), half)
     value, gradient = naive_value_and_gradient(half, labels, norm=norm)
     assert loss.dtype == torch.float32
     assert grad.dtype == dtype
@@ -288,9 +297,16 @@ def test_low_matmul_precision_of_the_user_is_restored():
     torch.testing.assert_close(loss.double(), value, rtol=1e-6, atol=1e-5)
 
 
-@pytest.mark.parametrize(('option', 'word'), [
-    ({'margin': 'l3'}, 'margin'), ({'norm': 'l0'}, 'norm'), ({'eps': -1.0}, 'eps'), ({'alpha': -1.0}, 'alpha'),
-    ({'s': 0.0}, 's=0')])
+@pytest.mark.parametrize(
+    ('option', 'word'),
+    [
+        ({'margin': 'l3'}, 'margin'),
+        ({'norm': 'l0'}, 'norm'),
+        ({'eps': -1.0}, 'eps'),
+        ({'alpha': -1.0}, 'alpha'),
+        ({'s': 0.0}, 's=0'),
+    ],
+)
 def test_bad_options(option, word):
     scores, labels = random_problem()
     with pytest.raises(ValueError, match=word):
@@ -304,11 +320,12 @@ def test_labels_of_another_shape():
 
 
 def test_score_at_is_exact_for_bilinear_maps_and_constant_beyond_the_border():
-    y, x = torch.meshgrid(torch.arange(5.), torch.arange(6.), indexing='ij')
+    y, x = torch.meshgrid(torch.arange(5.0), torch.arange(6.0), indexing='ij')
     scores = 2 + 3 * x - y + 0.5 * x * y
     points = torch.tensor([[1.25, 3.5], [4.9, 0.1], [0.0, 4.0], [-0.5, 2.0], [5.5, 4.5]])
-    expected = torch.tensor([2 + 3.75 - 3.5 + 0.5 * 1.25 * 3.5, 2 + 14.7 - 0.1 + 0.5 * 0.49, -2.0, 0.0,
-                             2 + 15 - 4 + 10.0])
+    expected = torch.tensor(
+        [2 + 3.75 - 3.5 + 0.5 * 1.25 * 3.5, 2 + 14.7 - 0.1 + 0.5 * 0.49, -2.0, 0.0, 2 + 15 - 4 + 10.0]
+    )
     torch.testing.assert_close(score_at(scores, points), expected)
     torch.testing.assert_close(score_at(scores, points, rounded=True)[:3], torch.tensor([scores[4, 1], 17.0, -2.0]))
 
@@ -321,11 +338,12 @@ def test_sampling_statistics():
     assert samples.shape == (3, count, 2)
     centred = samples - mean[:, None]
     # six standard errors
-    torch.testing.assert_close(samples.mean(1), mean, rtol=0, atol=6 * (2 / count)**0.5)
-    torch.testing.assert_close(centred.transpose(1, 2) @ centred / count, covariance, rtol=0,
-                               atol=6 * 2 * (2 / count)**0.5)
+    torch.testing.assert_close(samples.mean(1), mean, rtol=0, atol=6 * (2 / count) ** 0.5)
+    torch.testing.assert_close(
+        centred.transpose(1, 2) @ centred / count, covariance, rtol=0, atol=6 * 2 * (2 / count) ** 0.5
+    )
     kurtosis = centred[0, :, 0].pow(4).mean() / 4
-    assert kurtosis.item() == pytest.approx(3, abs=6 * (96 / count)**0.5)
+    assert kurtosis.item() == pytest.approx(3, abs=6 * (96 / count) ** 0.5)
 
 
 def test_samples_stay_on_the_map_and_follow_the_generator():

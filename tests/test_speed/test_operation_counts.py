@@ -1,4 +1,5 @@
 """Guards of the speed that count operations and elements instead of looking at a clock."""
+
 import sys
 
 import cv2
@@ -29,7 +30,7 @@ class Counter(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))
         self.names.append(str(func))
-        for tensor in out if isinstance(out, (tuple, list)) else (out, ):
+        for tensor in out if isinstance(out, (tuple, list)) else (out,):
             if isinstance(tensor, torch.Tensor):
                 self.largest = max(self.largest, tensor.numel())
                 if 'exp' in str(func).split('.')[1] and 'expand' not in str(func) or 'softmax' in str(func):
@@ -90,8 +91,10 @@ def test_low_rank_maps_are_the_outer_products(alpha):
     labels = torch.rand(5, 1, 2, dtype=torch.float64) * 20 + torch.randn(5, 30, 2, dtype=torch.float64)
     labels = labels.clamp(-0.5, 19.5)
     labels[0, 0], labels[0, 1], labels[1, 0] = -0.5, 3.0, torch.tensor([19.5, 15.5])  # borders and a pixel centre
-    maps, exact = (SeparableMargin(labels, (16, 20), Objective(alpha=alpha), low_rank).maps(slice(1, 5))
-                   for low_rank in (True, False))
+    maps, exact = (
+        SeparableMargin(labels, (16, 20), Objective(alpha=alpha), low_rank).maps(slice(1, 5))
+        for low_rank in (True, False)
+    )
     assert type(maps) is not type(exact)
     posterior, weight = torch.rand(4, 16, 20, dtype=torch.float64), torch.rand(4, 30, dtype=torch.float64)
     torch.testing.assert_close(maps.expectation(posterior), exact.expectation(posterior))
@@ -147,8 +150,11 @@ def test_only_coordinates_and_confidences_leave_the_device(monkeypatch):
     moved = []
     for name in ('cpu', 'numpy', 'tolist', 'item'):
         original = getattr(torch.Tensor, name)
-        monkeypatch.setattr(torch.Tensor, name, lambda self, *args, f=original, **kwargs: (
-            moved.append(self.numel()), f(self, *args, **kwargs))[1])
+        monkeypatch.setattr(
+            torch.Tensor,
+            name,
+            lambda self, *args, f=original, **kwargs: (moved.append(self.numel()), f(self, *args, **kwargs))[1],
+        )
     codec = ImageAwareLabelSmoothing((64, 64), (16, 16), smoothing='none')
     codec.batch_decode(torch.randn(3, 98, 16, 16))
     assert max(moved) == 3 * 98 * 3
@@ -183,8 +189,9 @@ def ring(count):
 def test_encode_does_not_loop_over_landmarks(edge_maps):
     calls = []
     for count in (8, 200):
-        codec = ImageAwareLabelSmoothing((256, 256), (64, 64), edge_maps=edge_maps,
-                                         boundaries=[('ring', tuple(range(count)), True)])
+        codec = ImageAwareLabelSmoothing(
+            (256, 256), (64, 64), edge_maps=edge_maps, boundaries=[('ring', tuple(range(count)), True)]
+        )
         calls.append(calls_of(lambda codec=codec, count=count: codec.encode(ring(count), None)))
     assert calls[0] == calls[1]
 
@@ -193,12 +200,13 @@ def test_encode_does_not_loop_over_landmarks(edge_maps):
 def test_one_distance_transform_for_all_curves(edge_maps, times, monkeypatch):
     sizes = []
     original = cv2.distanceTransform
-    monkeypatch.setattr(cv2, 'distanceTransform', lambda canvas, *args: (
-        sizes.append(canvas.size), original(canvas, *args))[1])
+    monkeypatch.setattr(
+        cv2, 'distanceTransform', lambda canvas, *args: (sizes.append(canvas.size), original(canvas, *args))[1]
+    )
     codec = ImageAwareLabelSmoothing((256, 256), (64, 64), edge_maps=edge_maps)
     codec.encode(ring(98), None)
     assert len(sizes) == times
-    assert sizes[0] <= (2 * (64 + 2 * 16))**2  # the map with its margins, twice as fine
+    assert sizes[0] <= (2 * (64 + 2 * 16)) ** 2  # the map with its margins, twice as fine
 
 
 def test_union_is_the_maximum_of_the_edges(monkeypatch):

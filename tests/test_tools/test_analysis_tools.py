@@ -1,4 +1,5 @@
 """The analysis commands: 1-D analysis, curves, tables, score maps, qualitative sheets, sweep, smoothing pipeline."""
+
 import json
 import shutil
 import socket
@@ -59,7 +60,7 @@ def test_updates_of_soft_argmax_have_their_closed_form(trajectories):
 
 def test_updates_of_ours_have_their_closed_form(trajectories):
     run, index = trajectories['ours'], np.arange(11)
-    margin = (2 * (index - 5) / 11)**2  # squared distance in [-1, 1] coordinates
+    margin = (2 * (index - 5) / 11) ** 2  # squared distance in [-1, 1] coordinates
     for theta, update in zip(run.parameters, run.updates):
         assert np.allclose(update, 0.5 * ((index == 5) - softmax(theta + margin)), atol=1e-9)
 
@@ -165,10 +166,24 @@ def test_higher_is_better_for_auc():
 def test_curves_command(tmp_path, capsys):
     write_log(tmp_path / 'a', 'x', [9, 7, 6])
     write_log(tmp_path / 'b', 'x', [6, 5, 4])
-    plot_curves.main(['--run', f'WFLW:STAR={tmp_path}/a', '--run', f'WFLW:Ours={tmp_path}/b', '--faster', 'Ours',
-                      '--than', 'STAR', '--out', str(tmp_path / 'curves.png')])
-    assert 'WFLW: NME 6.000: Ours reaches it at epoch 1, STAR reaches it at epoch 3: 3.00 x faster' in \
-        capsys.readouterr().out
+    plot_curves.main(
+        [
+            '--run',
+            f'WFLW:STAR={tmp_path}/a',
+            '--run',
+            f'WFLW:Ours={tmp_path}/b',
+            '--faster',
+            'Ours',
+            '--than',
+            'STAR',
+            '--out',
+            str(tmp_path / 'curves.png'),
+        ]
+    )
+    assert (
+        'WFLW: NME 6.000: Ours reaches it at epoch 1, STAR reaches it at epoch 3: 3.00 x faster'
+        in capsys.readouterr().out
+    )
     assert cv2.imread(str(tmp_path / 'curves.png')) is not None
 
 
@@ -216,15 +231,22 @@ def test_tables_command_with_manifest_and_two_normalisers(tmp_path):
     (tmp_path / 'ocular.json').write_text(json.dumps({'NME': 3.9, 'FR': 0.0}))
     (tmp_path / 'results.yml').write_text(
         '- {tables: [3], label: lite, files: [pupil.json]}\n'
-        '- {tables: [A4], label: lite, files: {inter_pupil: pupil.json, inter_ocular: ocular.json}}\n')
+        '- {tables: [A4], label: lite, files: {inter_pupil: pupil.json, inter_ocular: ocular.json}}\n'
+    )
     out = tmp_path / 'tables.md'
     render_tables.main(['--tables', '3', 'A4', '--manifest', str(tmp_path / 'results.yml'), '--out', str(out)])
     assert '| *lite (measured)* | 5.50 | 1.00 | 3.90 | 0.00 |' in out.read_text()
 
 
-@pytest.mark.parametrize('result, message', [
-    ('1:a=no_such.json', 'no such result file'), ('nonsense', 'is not TABLE'), ('9:a=ok.json', "no table '9'"),
-    ('2:a=ok.json', 'no metric of table 2')])
+@pytest.mark.parametrize(
+    'result, message',
+    [
+        ('1:a=no_such.json', 'no such result file'),
+        ('nonsense', 'is not TABLE'),
+        ('9:a=ok.json', "no table '9'"),
+        ('2:a=ok.json', 'no metric of table 2'),
+    ],
+)
 def test_tables_command_names_what_is_wrong(tmp_path, capsys, monkeypatch, result, message):
     monkeypatch.chdir(tmp_path)
     Path('ok.json').write_text('{"NME": 1}')
@@ -266,8 +288,22 @@ def cofw_pts(tmp_path):
 
 def test_smoothing_pipeline_command(cofw_pts):
     pts = str(cofw_pts / 'face.pts')
-    smoothing_pipeline.main(['--annotation', pts, '--image', str(cofw_pts / 'face.png'), '--landmarks', '0', '8',
-                             '--annotators', pts, pts, '--out-dir', str(cofw_pts / 'out')])
+    smoothing_pipeline.main(
+        [
+            '--annotation',
+            pts,
+            '--image',
+            str(cofw_pts / 'face.png'),
+            '--landmarks',
+            '0',
+            '8',
+            '--annotators',
+            pts,
+            pts,
+            '--out-dir',
+            str(cofw_pts / 'out'),
+        ]
+    )
     for name in ('stages', 'spread'):
         assert np.ptp(cv2.imread(str(cofw_pts / 'out' / f'{name}.png'))) > 100
 
@@ -285,7 +321,7 @@ def test_score_map_tile_shows_peak_and_landmark_at_their_places():
     scores = np.zeros((16, 16), np.float32)
     scores[4, 12] = 5
     # a map pixel is 2 image px: image = 2 (map + 0.5) - 0.5 + (10, 20)
-    matrix = np.array([[2., 0, 10.5], [0, 2., 20.5]])
+    matrix = np.array([[2.0, 0, 10.5], [0, 2.0, 20.5]])
     tile = score_maps.draw_tile(np.zeros((100, 100, 3), np.uint8), scores, matrix, np.array([18.5, 36.5]), 160)
     # tile px = 10 (map + 0.5) - 0.5, the landmark is map (4, 8)
     assert tuple(tile[44, 124]) == score_maps.RED or tuple(tile[45, 125]) == score_maps.RED
@@ -297,21 +333,24 @@ def test_posterior_of_a_map_sums_to_one():
     assert score_maps.posterior(scores).sum() == pytest.approx(1)
 
 
-@pytest.mark.parametrize('name, expected', [
-    ('work/epoch_5.pth', 'epoch 5'), ('best_NME_epoch_12.pth', 'epoch 12'), ('final.pth', 'final')])
+@pytest.mark.parametrize(
+    'name, expected', [('work/epoch_5.pth', 'epoch 5'), ('best_NME_epoch_12.pth', 'epoch 12'), ('final.pth', 'final')]
+)
 def test_checkpoints_are_named_by_their_epoch(name, expected):
     assert score_maps.checkpoint_name(name) == expected
 
 
 def test_models_are_matched_face_by_face():
     def face(image, shift):
-        points = np.array([[1., 2.], [3., 4.]])
+        points = np.array([[1.0, 2.0], [3.0, 4.0]])
         return PredictedFace(image, points, points + shift)
 
     first, second = [face('a', 1), face('b', 1)], [face('b', 2), face('c', 2), face('a', 2)]
     rows = qualitative.match_models([first, second], ['x', 'y'])
     assert [[(f.image, f.prediction[0, 0]) for f in row] for row in rows] == [
-        [('a', 2), ('a', 3)], [('b', 2), ('b', 3)]]
+        [('a', 2), ('a', 3)],
+        [('b', 2), ('b', 3)],
+    ]
 
 
 def test_models_of_different_faces_are_refused():
@@ -334,6 +373,7 @@ def tiny(tmp_path_factory):
     from mmengine.config import Config
     from mmengine.registry import init_default_scope
     from mmpose.registry import DATASETS, MODELS
+
     folder = tmp_path_factory.mktemp('tiny')
     config = write_config(folder, extra=PREDICTING.format(data=str(folder)))
     shutil.copy(folder / 'faces.json', folder / 'test_faces.json')
@@ -348,15 +388,47 @@ def tiny(tmp_path_factory):
 
 def test_score_maps_command(tiny, tmp_path):
     out, model = tmp_path / 'maps.png', [str(tiny / 'tiny.py'), str(tiny / 'epoch_3.pth')]
-    score_maps.main(['--model', 'Ours', *model, model[1], '--annotation', str(tiny / 'faces.json'), '--image-root',
-                     str(tiny / 'images'), '--faces', '0', '2', '--landmarks', '60', '--size', '64', '--device', 'cpu',
-                     '--out', str(out)])
+    score_maps.main(
+        [
+            '--model',
+            'Ours',
+            *model,
+            model[1],
+            '--annotation',
+            str(tiny / 'faces.json'),
+            '--image-root',
+            str(tiny / 'images'),
+            '--faces',
+            '0',
+            '2',
+            '--landmarks',
+            '60',
+            '--size',
+            '64',
+            '--device',
+            'cpu',
+            '--out',
+            str(out),
+        ]
+    )
     assert cv2.imread(str(out)).shape == (34 + 8 + 2 * (64 + 22 + 8), 8 + 2 * 72, 3)
 
 
 def test_qualitative_command_predicts_and_groups(tiny, tmp_path):
-    qualitative.main(['--config', str(tiny / 'tiny.py'), '--checkpoint', str(tiny / 'epoch_3.pth'), '--device', 'cpu',
-                      '--size', '64', '--out-dir', str(tmp_path)])
+    qualitative.main(
+        [
+            '--config',
+            str(tiny / 'tiny.py'),
+            '--checkpoint',
+            str(tiny / 'epoch_3.pth'),
+            '--device',
+            'cpu',
+            '--size',
+            '64',
+            '--out-dir',
+            str(tmp_path),
+        ]
+    )
     assert {path.name for path in tmp_path.iterdir()} == {'full.png', 'largepose.png', 'overview.png'}
 
 
@@ -366,42 +438,94 @@ def test_qualitative_command_predicts_and_groups(tiny, tmp_path):
 def test_grid_is_all_combinations_or_one_axis_at_a_time():
     grid = sweep.parse_grid(['eps=0.5,1', 'lambda=1,10'])
     assert [tuple(p.items()) for p in sweep.grid_points(grid)] == [
-        (('eps', a), ('lambda', b)) for a in ('0.5', '1') for b in ('1', '10')]
+        (('eps', a), ('lambda', b)) for a in ('0.5', '1') for b in ('1', '10')
+    ]
     assert [dict(p) for p in sweep.grid_points(grid, 'axes')] == [
-        {'eps': '0.5'}, {'eps': '1'}, {'lambda': '1'}, {'lambda': '10'}]
+        {'eps': '0.5'},
+        {'eps': '1'},
+        {'lambda': '1'},
+        {'lambda': '10'},
+    ]
 
 
 def test_the_config_itself_is_one_point_of_all_axes():
     """Lambda stands in the config; eps, alpha, margin and depth are left at the defaults of their classes."""
-    config = Config(dict(model=dict(backbone=dict(type='AttentiveHourglass'), head=dict(
-        loss=dict(type='StructuredPredictionLoss', loss_weight=100.), decoder=dict(type='ImageAwareLabelSmoothing')))))
-    grid = sweep.parse_grid(['eps=0.5,1', 'alpha=1.0,2', 'margin=l1,smooth_l1', 'lambda=100,1', 'seed=7',
-                             'model.backbone.depth=4,3', 'model.head.decoder.gamma=0.01,0.1'])
+    config = Config(
+        dict(
+            model=dict(
+                backbone=dict(type='AttentiveHourglass'),
+                head=dict(
+                    loss=dict(type='StructuredPredictionLoss', loss_weight=100.0),
+                    decoder=dict(type='ImageAwareLabelSmoothing'),
+                ),
+            )
+        )
+    )
+    grid = sweep.parse_grid(
+        [
+            'eps=0.5,1',
+            'alpha=1.0,2',
+            'margin=l1,smooth_l1',
+            'lambda=100,1',
+            'seed=7',
+            'model.backbone.depth=4,3',
+            'model.head.decoder.gamma=0.01,0.1',
+        ]
+    )
     own = sweep.own_values(config, grid)
-    assert own == {('eps', '1'), ('alpha', '1.0'), ('margin', 'smooth_l1'), ('lambda', '100'),
-                   ('model.backbone.depth', '4')}
+    assert own == {
+        ('eps', '1'),
+        ('alpha', '1.0'),
+        ('margin', 'smooth_l1'),
+        ('lambda', '100'),
+        ('model.backbone.depth', '4'),
+    }
     points = sweep.grid_points(grid, 'axes', own)
     assert [dict(point) for point in points] == [
-        {}, {'eps': '0.5'}, {'alpha': '2'}, {'margin': 'l1'}, {'lambda': '1'}, {'seed': '7'},
-        {'model.backbone.depth': '3'}, {'model.head.decoder.gamma': '0.01'}, {'model.head.decoder.gamma': '0.1'}]
+        {},
+        {'eps': '0.5'},
+        {'alpha': '2'},
+        {'margin': 'l1'},
+        {'lambda': '1'},
+        {'seed': '7'},
+        {'model.backbone.depth': '3'},
+        {'model.head.decoder.gamma': '0.01'},
+        {'model.head.decoder.gamma': '0.1'},
+    ]
     results = [dict(point=point, best=place) for place, point in enumerate(points)]
-    shown = {pair: sweep.panel_scores(results, *pair, own) for pair in (
-        ('eps', '1'), ('lambda', '100'), ('eps', '0.5'), ('alpha', '2'))}
+    shown = {
+        pair: sweep.panel_scores(results, *pair, own)
+        for pair in (('eps', '1'), ('lambda', '100'), ('eps', '0.5'), ('alpha', '2'))
+    }
     assert list(shown.values()) == [[0], [0], [1], [2]]
 
 
 def test_options_of_all_points_are_the_config_too(tiny, tmp_path, capsys):
-    command = [str(tiny / 'tiny.py'), '--grid', 'eps=1,2', 'alpha=1,2', '--mode', 'axes', '--work-dir', str(tmp_path),
-               '--dry-run']
-    for options, names in (([], ['base', 'eps-2', 'alpha-2']),
-                           (['--cfg-options', 'model.head.loss.eps=2'], ['base', 'eps-1', 'alpha-2'])):
+    command = [
+        str(tiny / 'tiny.py'),
+        '--grid',
+        'eps=1,2',
+        'alpha=1,2',
+        '--mode',
+        'axes',
+        '--work-dir',
+        str(tmp_path),
+        '--dry-run',
+    ]
+    for options, names in (
+        ([], ['base', 'eps-2', 'alpha-2']),
+        (['--cfg-options', 'model.head.loss.eps=2'], ['base', 'eps-1', 'alpha-2']),
+    ):
         sweep.main([*command, *options])
         assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]] == names
 
 
 def test_short_names_belong_to_the_loss():
     assert [sweep.option_key(name) for name in ('eps', 'lambda', 'optim_wrapper.optimizer.lr')] == [
-        'model.head.loss.eps', 'model.head.loss.loss_weight', 'optim_wrapper.optimizer.lr']
+        'model.head.loss.eps',
+        'model.head.loss.loss_weight',
+        'optim_wrapper.optimizer.lr',
+    ]
 
 
 @pytest.mark.parametrize('item', ['eps', 'eps=', '=1', 'eps=1,,2', 'eps=1,1'])
@@ -461,15 +585,27 @@ def test_sweep_trains_through_the_training_command(tiny, tmp_path):
     run_tool(sys.executable, TOOLS / 'sweep.py', tiny / 'tiny.py', '--grid', 'eps=2', '--work-dir', tmp_path)
     result = json.loads((tmp_path / 'eps-2' / sweep.RESULT).read_text())
     assert result['best'] > 0 and result['best_epoch'] == 1
-    trained, = (tmp_path / 'eps-2').glob('*.py')
+    (trained,) = (tmp_path / 'eps-2').glob('*.py')
     assert 'eps=2' in trained.read_text()
 
 
 def test_sweep_trains_with_several_processes(tiny, tmp_path, monkeypatch):
     with socket.create_server(('127.0.0.1', 0)) as free:  # other tests start processes at the same time
         monkeypatch.setenv('PORT', str(free.getsockname()[1]))
-    run_tool(sys.executable, TOOLS / 'sweep.py', tiny / 'tiny.py', '--grid', 'eps=1', '--mode', 'axes', '--gpus', 2,
-             '--auto-scale-lr', '--work-dir', tmp_path)
+    run_tool(
+        sys.executable,
+        TOOLS / 'sweep.py',
+        tiny / 'tiny.py',
+        '--grid',
+        'eps=1',
+        '--mode',
+        'axes',
+        '--gpus',
+        2,
+        '--auto-scale-lr',
+        '--work-dir',
+        tmp_path,
+    )
     assert json.loads((tmp_path / 'base' / sweep.RESULT).read_text())['best'] > 0
     log = (tmp_path / 'base' / sweep.LOG).read_text()
     # 4 faces a process; the schedule is made for 16
@@ -478,8 +614,18 @@ def test_sweep_trains_with_several_processes(tiny, tmp_path, monkeypatch):
 
 def test_sweep_does_not_choose_by_the_test_faces(tiny, tmp_path, capsys):
     with pytest.raises(SystemExit):
-        sweep.main([str(tiny / 'tiny.py'), '--grid', 'eps=1', '--work-dir', str(tmp_path), '--dry-run', '--cfg-options',
-                    'test_dataloader.dataset.ann_file=faces.json'])
+        sweep.main(
+            [
+                str(tiny / 'tiny.py'),
+                '--grid',
+                'eps=1',
+                '--work-dir',
+                str(tmp_path),
+                '--dry-run',
+                '--cfg-options',
+                'test_dataloader.dataset.ann_file=faces.json',
+            ]
+        )
     assert '--val-fraction' in capsys.readouterr().err
 
 

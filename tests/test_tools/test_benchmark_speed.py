@@ -1,4 +1,5 @@
 """The benchmark: how it measures, what it measures against, and that the command runs."""
+
 import json
 import sys
 from pathlib import Path
@@ -27,6 +28,7 @@ class FakeClock:
         def call():
             self.calls.append(name)
             self.now += seconds[min(self.calls.count(name), len(seconds)) - 1]
+
         return call
 
 
@@ -54,12 +56,20 @@ def test_peak_memory_counts_what_exists_at_once():
         del first
         second, third = torch.empty(500, 1000), torch.empty(1500, 1000)  # 2 + 6 MB
         return second.shape, third.shape
+
     assert measure.peak_memory(CPU, function) == pytest.approx(8e6, rel=1e-3)
 
 
-@pytest.mark.parametrize(('goal', 'met'), [
-    (report.Goal('', 10.0, 10.0, at_least=True), True), (report.Goal('', 9.9, 10.0, at_least=True), False),
-    (report.Goal('', 1.05, 1.05), True), (report.Goal('', 1.06, 1.05), False), (report.Goal('', None, 1.0), None)])
+@pytest.mark.parametrize(
+    ('goal', 'met'),
+    [
+        (report.Goal('', 10.0, 10.0, at_least=True), True),
+        (report.Goal('', 9.9, 10.0, at_least=True), False),
+        (report.Goal('', 1.05, 1.05), True),
+        (report.Goal('', 1.06, 1.05), False),
+        (report.Goal('', None, 1.0), None),
+    ],
+)
 def test_goals(goal, met):
     assert goal.met is met
     assert ('**missed**' in str(goal)) is (met is False)
@@ -71,7 +81,8 @@ def test_table():
         '| name  |      ms |    K |',
         '|-------|--------:|-----:|',
         '| a     |    12.3 |      |',
-        '| bcdef | 1.2e-05 |   98 |']
+        '| bcdef | 1.2e-05 |   98 |',
+    ]
 
 
 @pytest.mark.parametrize(('value', 'text'), [(1234.5, '1234'), (0.0, '0'), (0.5, '0.5'), (7, '7'), (None, '')])
@@ -87,10 +98,10 @@ def test_naive_baseline_is_eq_13(norm):
     for y in range(6):
         for x in range(6):
             dx, dy = abs(x - 2) / 3, abs(y - 4) / 3  # in [-1, 1] coordinates
-            length = dx + dy if norm == 'l1' else (dx**2 + dy**2)**0.5
+            length = dx + dy if norm == 'l1' else (dx**2 + dy**2) ** 0.5
             terms.append(scores[0, 0, y, x] + (length - 0.005 if length else 0))
     expected = torch.stack(terms).logsumexp(0) - scores[0, 0, 4, 2]
-    result = loss.naive_loss(scores, torch.tensor([[[[2., 4.]]]], dtype=torch.float64), norm)
+    result = loss.naive_loss(scores, torch.tensor([[[[2.0, 4.0]]]], dtype=torch.float64), norm)
     torch.testing.assert_close(result[0, 0], expected)
 
 
@@ -102,7 +113,7 @@ def test_ours_agrees_with_the_naive_baseline():
 def test_all_objectives_train():
     problem = score_problem(CPU.device, batch=1, count=3, size=32)
     for objective in loss.objectives(problem, 2).values():
-        gradient, = torch.autograd.grad(objective(), problem.scores)
+        (gradient,) = torch.autograd.grad(objective(), problem.scores)
         assert gradient.abs().sum() > 0
 
 
@@ -121,32 +132,33 @@ class AutocastLoss(torch.nn.Module):
         self.weight, self.factor = torch.nn.Parameter(torch.ones(1)), factor
 
     def forward(self, images, samples, mode):
-        return {'loss_kpt': self.weight.sum() * (self.factor if torch.is_autocast_cpu_enabled() else 1.)}
+        return {'loss_kpt': self.weight.sum() * (self.factor if torch.is_autocast_cpu_enabled() else 1.0)}
 
 
-@pytest.mark.parametrize(('factor', 'finite'), [(2., True), (float('inf'), False)])
+@pytest.mark.parametrize(('factor', 'finite'), [(2.0, True), (float('inf'), False)])
 def test_the_loss_under_amp_is_checked(factor, finite):
     assert step.Trainer(AutocastLoss(factor), torch.zeros(1), []).amp_is_finite() is finite
 
 
 def test_amp_works_with_torch_before_2_3(monkeypatch):
     monkeypatch.delattr(torch.amp, 'GradScaler')
-    assert step.Trainer(AutocastLoss(2.), torch.zeros(1), []).amp_is_finite()
+    assert step.Trainer(AutocastLoss(2.0), torch.zeros(1), []).amp_is_finite()
 
 
 @pytest.mark.parametrize('message', ['', 'one\ntwo'])
 def test_a_failing_compiler_is_reported(monkeypatch, message):
     def fail(*args, **kwargs):
         raise RuntimeError(message)
+
     monkeypatch.setattr(torch, 'compile', fail)
-    trainer = step.Trainer(AutocastLoss(2.), torch.zeros(1), [])
+    trainer = step.Trainer(AutocastLoss(2.0), torch.zeros(1), [])
     monkeypatch.setattr(step, 'trainers', lambda context, batch: {step.OURS: trainer})
     assert step.compiled(CPU._replace(quick=False)).endswith(f'RuntimeError: {message[:3] or "no message"}')
 
 
 def test_sections_of_the_cpu_measure_its_time_beside_a_gpu(monkeypatch):
-    monkeypatch.setattr(measure.time, 'process_time', lambda: 3.)
-    assert CPU._replace(device=torch.device('cuda')).on_cpu.clock() == 3.
+    monkeypatch.setattr(measure.time, 'process_time', lambda: 3.0)
+    assert CPU._replace(device=torch.device('cuda')).on_cpu.clock() == 3.0
 
 
 def test_decoders_are_compared_in_the_same_pixels():
@@ -168,8 +180,10 @@ def test_command_writes_numbers_and_report(tmp_path, capsys):
     assert '## Decode' in text
 
 
-@pytest.mark.parametrize(('arguments', 'word'), [
-    (['--sections', 'speed'], list(SECTIONS)[0]), (['--out', 'a.txt'], '.json'), (['--threads', '0'], '--threads')])
+@pytest.mark.parametrize(
+    ('arguments', 'word'),
+    [(['--sections', 'speed'], list(SECTIONS)[0]), (['--out', 'a.txt'], '.json'), (['--threads', '0'], '--threads')],
+)
 def test_bad_arguments(arguments, word, capsys):
     with pytest.raises(SystemExit) as error:
         benchmark_speed.main(arguments)

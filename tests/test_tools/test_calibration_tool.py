@@ -1,4 +1,5 @@
 """tools/analysis_tools/calibration.py on a tiny model with random weights."""
+
 import importlib.util
 import json
 import shutil
@@ -50,8 +51,18 @@ def test_annotations_come_in_heatmap_px(config_file, model):
 def test_the_command_writes_a_calibration_that_loads(config_file, model, tmp_path, capsys):
     torch.save({'state_dict': model.state_dict(), 'meta': {}}, tmp_path / 'tiny.pth')
     copied = shutil.copy(config_file.parent / 'faces.json', tmp_path / 'val.json')
-    tool.main([str(config_file), str(tmp_path / 'tiny.pth'), '--out-dir', str(tmp_path / 'out'), '--device', 'cpu',
-               '--cfg-options', f'val_dataloader.dataset.ann_file={copied}'])
+    tool.main(
+        [
+            str(config_file),
+            str(tmp_path / 'tiny.pth'),
+            '--out-dir',
+            str(tmp_path / 'out'),
+            '--device',
+            'cpu',
+            '--cfg-options',
+            f'val_dataloader.dataset.ann_file={copied}',
+        ]
+    )
     report = json.loads((tmp_path / 'out' / 'calibration.json').read_text())
     Calibration.from_meta(report)
     covered = list(report['after']['coverage'].values())

@@ -1,4 +1,5 @@
 """The demonstration: its helpers, and a tiny one from faces to pictures."""
+
 import json
 import sys
 from pathlib import Path
@@ -13,12 +14,19 @@ sys.path.insert(0, str(ROOT / 'tools'))
 import demo  # noqa: E402
 
 
-@pytest.mark.parametrize('line, expected', [
-    ('11/22 08:57:01 - mmengine - INFO - Epoch(train)  [3][17/34]  base_lr: 1e-3 lr: 1e-3  eta: 0:01  loss: 8.1', 2.5),
-    ('11/22 08:57:01 - mmengine - INFO - Epoch(train) [12][ 34/340]  loss: 8.1', 11.1),
-    ('11/22 08:57:01 - mmengine - INFO - Epoch(val) [2][2/2]    NME: 8.1', 2),
-    ('11/22 08:57:01 - mmengine - INFO - Epoch(test) [3/4]', 0.75),
-    ('Loads checkpoint by local backend', None)])
+@pytest.mark.parametrize(
+    'line, expected',
+    [
+        (
+            '11/22 08:57:01 - mmengine - INFO - Epoch(train)  [3][17/34]  base_lr: 1e-3 lr: 1e-3  eta: 0:01  loss: 8.1',
+            2.5,
+        ),
+        ('11/22 08:57:01 - mmengine - INFO - Epoch(train) [12][ 34/340]  loss: 8.1', 11.1),
+        ('11/22 08:57:01 - mmengine - INFO - Epoch(val) [2][2/2]    NME: 8.1', 2),
+        ('11/22 08:57:01 - mmengine - INFO - Epoch(test) [3/4]', 0.75),
+        ('Loads checkpoint by local backend', None),
+    ],
+)
 def test_progress_of_a_log_line(line, expected):
     assert demo.progress_of(line) == pytest.approx(expected)
 
@@ -62,8 +70,22 @@ def test_without_the_photograph_its_extra_is_named(monkeypatch, tmp_path, capsys
 
 def test_the_demo_from_faces_to_pictures(tmp_path):
     """Two folders of its own, so that a user's data and results stay as they are."""
-    command = [sys.executable, ROOT / 'tools' / 'demo.py', '--num-train', '20', '--num-test', '10', '--epochs', '1',
-               '--workers', '1', '--data-dir', tmp_path / 'data', '--work-dir', tmp_path / 'demo']
+    command = [
+        sys.executable,
+        ROOT / 'tools' / 'demo.py',
+        '--num-train',
+        '20',
+        '--num-test',
+        '10',
+        '--epochs',
+        '1',
+        '--workers',
+        '1',
+        '--data-dir',
+        tmp_path / 'data',
+        '--work-dir',
+        tmp_path / 'demo',
+    ]
     output = run_tool(*command)
     metrics = json.loads((tmp_path / 'demo' / 'test' / 'metrics.json').read_text())
     assert metrics['NME'] > 0 and f'{metrics["NME"]:.2f}' in output

@@ -1,4 +1,5 @@
 """Two processes with half the batch each against one process with the whole batch, on the CPU (gloo)."""
+
 import re
 import sys
 import time
@@ -29,20 +30,27 @@ class Backbone(BaseModule):
     def __init__(self):
         super().__init__()
         self.layers = torch.nn.Sequential(
-            torch.nn.Conv2d(3, 6, 3, 2, 1), torch.nn.Tanh(), torch.nn.Conv2d(6, 8, 3, 2, 1), torch.nn.Tanh())
+            torch.nn.Conv2d(3, 6, 3, 2, 1), torch.nn.Tanh(), torch.nn.Conv2d(6, 8, 3, 2, 1), torch.nn.Tanh()
+        )
 
     def forward(self, x):
-        return (self.layers(x), )
+        return (self.layers(x),)
 
 
 def build_model():
     if 'DistributedTestBackbone' not in MODELS:
         MODELS.register_module('DistributedTestBackbone', module=Backbone)
     torch.manual_seed(0)
-    head = {'type': 'StructuredPredictionHead', 'in_channels': 8, 'out_channels': LANDMARKS,
-            'deconv_out_channels': None, 'loss': {'type': 'StructuredPredictionLoss'}}
-    model = MODELS.build({'type': 'TopdownPoseEstimator', 'backbone': {'type': 'DistributedTestBackbone'},
-                          'head': head})
+    head = {
+        'type': 'StructuredPredictionHead',
+        'in_channels': 8,
+        'out_channels': LANDMARKS,
+        'deconv_out_channels': None,
+        'loss': {'type': 'StructuredPredictionLoss'},
+    }
+    model = MODELS.build(
+        {'type': 'TopdownPoseEstimator', 'backbone': {'type': 'DistributedTestBackbone'}, 'head': head}
+    )
     torch.nn.init.normal_(model.head.final_layer.weight)  # scores that depend on the image
     return model
 
@@ -58,7 +66,9 @@ def batch(faces):
         sample = PoseDataSample()
         sample.gt_instance_labels = InstanceData(
             keypoint_labels=torch.rand(1, LANDMARKS, 2, generator=generator) * (MAP - 1),
-            keypoint_weights=weights, label_covariances=torch.zeros(1, LANDMARKS, 2, 2))
+            keypoint_weights=weights,
+            label_covariances=torch.zeros(1, LANDMARKS, 2, 2),
+        )
         samples.append(sample)
     return torch.stack(images), samples
 
@@ -79,18 +89,27 @@ def evaluate(faces):
         rng = np.random.default_rng(face)
         gt = rng.uniform(10, 200, (1, 98, 2))
         pred = gt + rng.normal(0, 10, gt.shape)
-        metric.process(None, [{
-            'img_path': f'{face}.jpg', 'id': face, 'gt_instances': {'keypoints': gt},
-            'pred_instances': {'keypoints': pred}, 'raw_ann_info': {'attributes': {'blur': int(face % 2 == 0)}}}])
+        metric.process(
+            None,
+            [
+                {
+                    'img_path': f'{face}.jpg',
+                    'id': face,
+                    'gt_instances': {'keypoints': gt},
+                    'pred_instances': {'keypoints': pred},
+                    'raw_ann_info': {'attributes': {'blur': int(face % 2 == 0)}},
+                }
+            ],
+        )
     return metric.evaluate(METRIC_FACES)
 
 
 def averaged_statistics(rank):
     """Buffers of the averaged model after an epoch of one step from 0, on images whose mean is 10 times the rank."""
     hook = HOOKS.build({'type': 'SyncedEMAHook', 'update_buffers': True})
-    runner = SimpleNamespace(model=torch.nn.BatchNorm2d(1, momentum=1.), iter=0)
+    runner = SimpleNamespace(model=torch.nn.BatchNorm2d(1, momentum=1.0), iter=0)
     hook.before_run(runner)
-    runner.model(torch.full((2, 1, 4, 4), 10. * rank))
+    runner.model(torch.full((2, 1, 4, 4), 10.0 * rank))
     hook.after_train_iter(runner, 0)
     hook.after_train_epoch(runner)
     return {key: value.clone() for key, value in hook.ema_model.module.named_buffers()}
@@ -105,15 +124,17 @@ def worker(rank, folder):
     loss, gradients = step(model, range(rank * half, (rank + 1) * half))
     averaged = averaged_statistics(rank)
     padded = [0, 2, 4] if rank == 0 else [1, 3, 0]  # as DefaultSampler hands them out with round_up
-    torch.save({'loss': loss, 'gradients': gradients, 'metrics': evaluate(padded),
-                'averaged': averaged}, f'{folder}/{rank}.pth')
+    torch.save(
+        {'loss': loss, 'gradients': gradients, 'metrics': evaluate(padded), 'averaged': averaged},
+        f'{folder}/{rank}.pth',
+    )
     leave_process_group()
 
 
 @pytest.fixture(scope='module')
 def two_processes(tmp_path_factory):
     folder = tmp_path_factory.mktemp('two_processes')
-    mp.start_processes(worker, args=(str(folder), ), nprocs=2, start_method='spawn')
+    mp.start_processes(worker, args=(str(folder),), nprocs=2, start_method='spawn')
     return [torch.load(folder / f'{rank}.pth') for rank in range(2)]
 
 
@@ -152,24 +173,34 @@ def test_dist_train_and_dist_test_run_without_gpus(tmp_path):
 
 def test_an_error_of_one_process_is_told_while_the_other_waits(tmp_path):
     (tmp_path / 'config.py').write_text('')
-    (tmp_path / 'tool.py').write_text('''
+    (tmp_path / 'tool.py').write_text("""
 import torch
 import torch.distributed as dist
 if dist.get_rank() == 1:
     raise ValueError('only rank 1 fails')
 dist.all_reduce(torch.ones(1))
-''')
+""")
     # NCCL waits for the other processes here until its watchdog ends this one, and nothing is printed
-    (tmp_path / 'run.py').write_text(f'''
+    (tmp_path / 'run.py').write_text(f"""
 import os
 from mmpose_sp.utils import launch
-launch.mmpose_tool = lambda name: {str(tmp_path / "tool.py")!r}
+launch.mmpose_tool = lambda name: {str(tmp_path / 'tool.py')!r}
 launch.dist.destroy_process_group = lambda: os._exit(3)
 launch.run_mmpose_tool('train.py')
-''')
+""")
     start = time.monotonic()
-    log = run_tool(sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2',
-                   tmp_path / 'run.py', tmp_path / 'config.py', '--launcher', 'pytorch', ok=False)
+    log = run_tool(
+        sys.executable,
+        '-m',
+        'torch.distributed.run',
+        '--standalone',
+        '--nproc_per_node=2',
+        tmp_path / 'run.py',
+        tmp_path / 'config.py',
+        '--launcher',
+        'pytorch',
+        ok=False,
+    )
     assert 'ValueError: only rank 1 fails' in log
     assert time.monotonic() - start < 120, 'gloo gives a lost process up after 30 minutes'
 

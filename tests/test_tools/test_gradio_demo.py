@@ -1,4 +1,5 @@
 """tools/gradio_demo.py: what the page shows, without gradio; and the page in a browser, where both are installed."""
+
 import os
 import shutil
 import socket
@@ -24,8 +25,15 @@ def a_face() -> FaceResult:
     """Two landmarks; map pixel (x, y) lies at image px (4 x + 11.5, 4 y + 21.5)."""
     maps = np.zeros((2, 8, 8), np.float32)
     maps[1, 5, 3] = 1
-    return FaceResult(np.array([[10., 20], [23.5, 41.5]]), np.array([0.5, 0.25]), np.stack([np.diag([4., 1])] * 2),
-                      np.array([10., 20, 40, 50]), 1., np.array([[4., 0, 11.5], [0, 4, 21.5]]), maps)
+    return FaceResult(
+        np.array([[10.0, 20], [23.5, 41.5]]),
+        np.array([0.5, 0.25]),
+        np.stack([np.diag([4.0, 1])] * 2),
+        np.array([10.0, 20, 40, 50]),
+        1.0,
+        np.array([[4.0, 0, 11.5], [0, 4, 21.5]]),
+        maps,
+    )
 
 
 @pytest.fixture(scope='module')
@@ -39,9 +47,9 @@ def examples(tmp_path_factory):
 
 
 def test_a_moved_face_scales_with_its_picture():
-    face = moved(a_face(), np.array([[2., 0, 1], [0, 3, -1]]))
+    face = moved(a_face(), np.array([[2.0, 0, 1], [0, 3, -1]]))
     np.testing.assert_allclose(face.landmarks[0], [21, 59])
-    np.testing.assert_allclose(face.covariance[0], np.diag([16., 9]))
+    np.testing.assert_allclose(face.covariance[0], np.diag([16.0, 9]))
     np.testing.assert_allclose(face.box, [21, 59, 81, 149])
     np.testing.assert_allclose(face.heatmap_to_image, [[8, 0, 24], [0, 12, 63.5]])
 
@@ -70,7 +78,9 @@ def test_text_names_the_chosen_landmark():
 def test_views_are_the_picture_and_a_close_up(landmarker, examples):
     views, text = gradio_demo.look(landmarker, examples[-1], ['confidence', 'ellipses'], 30, False)
     assert [(image.shape, caption) for image, caption in views] == [
-        ((512, 512, 3), 'picture'), ((640, 640, 3), 'face 1')]
+        ((512, 512, 3), 'picture'),
+        ((640, 640, 3), 'face 1'),
+    ]
     assert '1 face found' in text
 
 
@@ -118,14 +128,28 @@ def test_in_a_browser(tmp_path):
         port = free.getsockname()[1]
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
-    for flag in ('headless', 'no-sandbox', 'disable-gpu', 'disable-quic', 'no-first-run',
-                 'disable-background-networking', 'disable-component-update', 'disable-sync', 'disable-dev-shm-usage',
-                 f'user-data-dir={tmp_path / "profile"}'):
+    for flag in (
+        'headless',
+        'no-sandbox',
+        'disable-gpu',
+        'disable-quic',
+        'no-first-run',
+        'disable-background-networking',
+        'disable-component-update',
+        'disable-sync',
+        'disable-dev-shm-usage',
+        f'user-data-dir={tmp_path / "profile"}',
+    ):
         options.add_argument(f'--{flag}')
     log = tmp_path / 'log.txt'
     with open(log, 'w') as file:
-        server = subprocess.Popen([sys.executable, 'tools/gradio_demo.py', '--device', 'cpu', '--port', str(port)],
-                                  cwd=ROOT, stdout=file, stderr=file, env=dict(os.environ, PYTHONUNBUFFERED='1'))
+        server = subprocess.Popen(
+            [sys.executable, 'tools/gradio_demo.py', '--device', 'cpu', '--port', str(port)],
+            cwd=ROOT,
+            stdout=file,
+            stderr=file,
+            env=dict(os.environ, PYTHONUNBUFFERED='1'),
+        )
     try:
         wait_for(lambda: 'Running on' in log.read_text() or server.poll() is not None, 180)
         assert server.poll() is None, log.read_text()

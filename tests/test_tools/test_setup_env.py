@@ -1,4 +1,5 @@
 """The set-up script: the wheel of mmcv is compiled once, progress is legible, done is done."""
+
 import importlib.util
 import signal
 import zipfile

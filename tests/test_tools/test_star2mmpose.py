@@ -3,6 +3,7 @@
 ``data/star_landmarks.json`` holds them in px of a 64 x 64 input: ZhenglinZhou/STAR in float64, with
 the parameters and the image that this file makes by formula.
 """
+
 import importlib.util
 import json
 import zlib
@@ -69,8 +70,12 @@ def reference_shapes(num_landmarks, num_edges, stacks=4, depth=4, width=256):
         block(f'features.{s}.0', width, width)
         conv(f'features.{s}.1.conv', width, width)
         norm(f'features.{s}.1.bn', width)
-        for maps, channels in (('heatmaps', num_landmarks), ('pointmaps', num_landmarks),
-                               ('edgemaps', num_edges), ('features', width)):
+        for maps, channels in (
+            ('heatmaps', num_landmarks),
+            ('pointmaps', num_landmarks),
+            ('edgemaps', num_edges),
+            ('features', width),
+        ):
             if maps != 'features':
                 conv(f'out_{maps}.{s}.conv', width, channels)
             if s + 1 < stacks:
@@ -118,8 +123,7 @@ def build(model_cfg):
 
 @pytest.mark.parametrize('num_landmarks', [98, 68, 29])
 def test_landmarks_are_those_of_the_reference(tool, num_landmarks):
-    converted, cfg = tool.convert({'net': reference_state(num_landmarks)},
-                                  landmarks=num_landmarks, size=SIZE)
+    converted, cfg = tool.convert({'net': reference_state(num_landmarks)}, landmarks=num_landmarks, size=SIZE)
     model = build(cfg)
     model.load_state_dict(converted['state_dict'], strict=True)
     image = np.random.RandomState(0).uniform(-1, 1, (1, 3, SIZE, SIZE))  # noqa: NPY002
@@ -134,16 +138,19 @@ def test_landmarks_are_those_of_the_reference(tool, num_landmarks):
 def test_every_parameter_of_the_reference_that_it_uses_is_taken(tool):
     state = reference_state(98)
     converted, _ = tool.convert(state)
-    taken = sum(v.numel() for k, v in converted['state_dict'].items()
-                if 'running' not in k and 'tracked' not in k)
+    taken = sum(v.numel() for k, v in converted['state_dict'].items() if 'running' not in k and 'tracked' not in k)
     assert taken / 1e6 == pytest.approx(13.48, abs=0.01)
 
 
-@pytest.mark.parametrize('wrap', [
-    lambda s: s,
-    lambda s: {'net': s, 'epoch': 3},
-    lambda s: {'net': {'n_averaged': torch.tensor(5), **{f'module.{k}': v for k, v in s.items()}}},
-    lambda s: {'net_ema': s}])
+@pytest.mark.parametrize(
+    'wrap',
+    [
+        lambda s: s,
+        lambda s: {'net': s, 'epoch': 3},
+        lambda s: {'net': {'n_averaged': torch.tensor(5), **{f'module.{k}': v for k, v in s.items()}}},
+        lambda s: {'net_ema': s},
+    ],
+)
 def test_wrappers_are_unpacked(tool, small_state, wrap):
     converted, _ = tool.convert(wrap(small_state))
     weight = converted['state_dict']['backbone.to_scores.0.weight']
@@ -171,11 +178,15 @@ def test_plain_scores_are_decoded_at_their_peak(tool, small_state):
     assert cfg['head']['decoder']['grid'] == 'centers'
 
 
-@pytest.mark.parametrize(('change', 'message'), [
-    (lambda s: s.pop('features.0.0.bn2.bias'), 'no parameter for features.0.0.layers.3.bias'),
-    (lambda s: s.update({'out_points.0.weight': torch.zeros(1)}), 'unknown.*out_points.0.weight'),
-    (lambda s: s.update({'pre.4.conv2.conv.weight': torch.zeros(9, 9, 3, 3)}), r'\(9, 9, 3, 3\)'),
-    (lambda s: s.pop('pre.0.conv.weight'), 'no stacked hourglass')])
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda s: s.pop('features.0.0.bn2.bias'), 'no parameter for features.0.0.layers.3.bias'),
+        (lambda s: s.update({'out_points.0.weight': torch.zeros(1)}), 'unknown.*out_points.0.weight'),
+        (lambda s: s.update({'pre.4.conv2.conv.weight': torch.zeros(9, 9, 3, 3)}), r'\(9, 9, 3, 3\)'),
+        (lambda s: s.pop('pre.0.conv.weight'), 'no stacked hourglass'),
+    ],
+)
 def test_another_network_is_refused(tool, small_state, change, message):
     state = dict(small_state)
     change(state)

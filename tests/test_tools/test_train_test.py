@@ -1,4 +1,5 @@
 """mmpose's packaged train.py and test.py run this repository's configs, and so do ours, with the same results."""
+
 import json
 import runpy
 import sys
@@ -31,23 +32,41 @@ def run_own(monkeypatch, script, *arguments):
 
 def test_stock_and_own_test_agree(run, monkeypatch):
     checkpoint = run / 'work/epoch_1.pth'
-    run_tool(sys.executable, mmpose_tool('test.py'), run / 'tiny.py', checkpoint, '--out', run / 'stock.json',
-             cwd=run)
-    run_own(monkeypatch, 'test.py', run / 'tiny.py', checkpoint, '--out', run / 'own.json',
-            '--dump', run / 'predictions.pkl', '--cfg-options', 'experiment_name=own_test')
+    run_tool(sys.executable, mmpose_tool('test.py'), run / 'tiny.py', checkpoint, '--out', run / 'stock.json', cwd=run)
+    run_own(
+        monkeypatch,
+        'test.py',
+        run / 'tiny.py',
+        checkpoint,
+        '--out',
+        run / 'own.json',
+        '--dump',
+        run / 'predictions.pkl',
+        '--cfg-options',
+        'experiment_name=own_test',
+    )
     assert scores(run, 'own.json')['NME'] == pytest.approx(scores(run, 'stock.json')['NME'])
     assert (run / 'predictions.pkl').stat().st_size > 0
 
 
 def test_training_resumes(run, monkeypatch):
-    run_own(monkeypatch, 'train.py', run / 'tiny.py', '--resume', '--work-dir', run / 'work',
-            '--cfg-options', 'train_cfg.max_epochs=2', 'experiment_name=own_train')
+    run_own(
+        monkeypatch,
+        'train.py',
+        run / 'tiny.py',
+        '--resume',
+        '--work-dir',
+        run / 'work',
+        '--cfg-options',
+        'train_cfg.max_epochs=2',
+        'experiment_name=own_train',
+    )
     first, second = (torch.load(run / f'work/epoch_{epoch}.pth') for epoch in (1, 2))
     assert second['meta']['epoch'] == 2
     losses = second['message_hub']['log_scalars']['train/loss'].data[0]
     before = first['message_hub']['log_scalars']['train/loss'].data[0]
     assert len(losses) == 2 * len(before), 'one epoch more, not two'
-    assert losses[:len(before)] == pytest.approx(before), 'the history goes on from the checkpoint'
+    assert losses[: len(before)] == pytest.approx(before), 'the history goes on from the checkpoint'
 
 
 def test_checkpoints_load_with_weights_only(run):

@@ -1,4 +1,5 @@
 """A config of this repository made tiny, on a few drawn images: what the command-line tools are tested with."""
+
 import json
 import os
 import subprocess
@@ -42,14 +43,32 @@ def write_faces(folder, num=5, seed=0):
         points = rng.uniform((15, 10), (75, 70), (98, 2))
         points[60], points[72] = (20, 30), (65, 30)
         images.append({'id': i, 'file_name': f'{i}.png', 'width': 90, 'height': 80})
-        annotations.append({
-            'id': i, 'image_id': i, 'category_id': 1, 'iscrowd': 0, 'area': 60 * 60, 'bbox': [15, 10, 60, 60],
-            'num_keypoints': 98, 'center': [45, 40], 'scale': 0.3, 'rect': [15, 10, 75, 70],
-            'keypoints': np.insert(points, 2, 2, axis=1).ravel().tolist(),
-            'attributes': {'largepose': i % 2, 'expression': 0, 'illumination': 0, 'makeup': 0, 'occlusion': 0,
-                           'blur': 0}})
-    (folder / 'faces.json').write_text(json.dumps({
-        'images': images, 'annotations': annotations, 'categories': [{'id': 1, 'name': 'face'}]}))
+        annotations.append(
+            {
+                'id': i,
+                'image_id': i,
+                'category_id': 1,
+                'iscrowd': 0,
+                'area': 60 * 60,
+                'bbox': [15, 10, 60, 60],
+                'num_keypoints': 98,
+                'center': [45, 40],
+                'scale': 0.3,
+                'rect': [15, 10, 75, 70],
+                'keypoints': np.insert(points, 2, 2, axis=1).ravel().tolist(),
+                'attributes': {
+                    'largepose': i % 2,
+                    'expression': 0,
+                    'illumination': 0,
+                    'makeup': 0,
+                    'occlusion': 0,
+                    'blur': 0,
+                },
+            }
+        )
+    (folder / 'faces.json').write_text(
+        json.dumps({'images': images, 'annotations': annotations, 'categories': [{'id': 1, 'name': 'face'}]})
+    )
 
 
 def write_config(folder, norm='BN', extra=''):
@@ -57,8 +76,9 @@ def write_config(folder, norm='BN', extra=''):
     if not (folder / 'faces.json').exists():
         write_faces(folder)
     path = folder / 'tiny.py'
-    path.write_text(TEMPLATE.format(config=str(CONFIG), data=str(folder), work_dir=str(folder / 'work'), norm=norm)
-                    + extra)
+    path.write_text(
+        TEMPLATE.format(config=str(CONFIG), data=str(folder), work_dir=str(folder / 'work'), norm=norm) + extra
+    )
     return path
 
 
@@ -66,7 +86,15 @@ def run_tool(*command, ok=True, cwd=None):
     """Run a command with this interpreter's environment and without GPUs; returns its output."""
     env = {key: value for key, value in os.environ.items() if key != 'VIRTUAL_ENV'}
     env.update(PYTHON=sys.executable, OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='', PYTHONWARNINGS='ignore')
-    done = subprocess.run([str(part) for part in command], env=env, cwd=str(cwd or ROOT), stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=1200)
+    done = subprocess.run(
+        [str(part) for part in command],
+        env=env,
+        cwd=str(cwd or ROOT),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=1200,
+    )
     assert (done.returncode == 0) == ok, done.stdout[-3000:]
     return done.stdout

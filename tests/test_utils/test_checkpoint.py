@@ -1,4 +1,5 @@
 """Checkpoints load with weights_only, foreign code in them does not, and misfits are refused."""
+
 import copy
 import pickle
 
@@ -23,9 +24,19 @@ def round_trip(tmp_path, value):
     return torch.load(tmp_path / 'checkpoint.pth', weights_only=True)['value']
 
 
-@pytest.mark.parametrize('value', [
-    np.arange(6.).reshape(2, 3), np.arange(3), np.array([True, False]), np.float32(0.5), np.array(['left', 'right']),
-    np.zeros(0), np.array([0.5], dtype=np.float16)], ids=lambda value: str(np.asarray(value).dtype))
+@pytest.mark.parametrize(
+    'value',
+    [
+        np.arange(6.0).reshape(2, 3),
+        np.arange(3),
+        np.array([True, False]),
+        np.float32(0.5),
+        np.array(['left', 'right']),
+        np.zeros(0),
+        np.array([0.5], dtype=np.float16),
+    ],
+    ids=lambda value: str(np.asarray(value).dtype),
+)
 def test_numpy_values(tmp_path, value):
     loaded = round_trip(tmp_path, value)
     assert np.asarray(loaded).dtype == np.asarray(value).dtype
@@ -33,13 +44,15 @@ def test_numpy_values(tmp_path, value):
 
 
 def test_log_history(tmp_path):
-    history = HistoryBuffer([1., 2., 6.], [1, 1, 1])
+    history = HistoryBuffer([1.0, 2.0, 6.0], [1, 1, 1])
     loaded = round_trip(tmp_path, history)
-    assert (loaded.mean(), loaded.current(), loaded.statistics('max')) == (3., 6., 6.)
+    assert (loaded.mean(), loaded.current(), loaded.statistics('max')) == (3.0, 6.0, 6.0)
 
 
-@pytest.mark.parametrize('owner, name', [(HistoryBuffer, '__init__'), (HistoryBuffer, '__subclasses__'),
-                                         (nn.Module, 'mean'), (np.ndarray, 'min')])
+@pytest.mark.parametrize(
+    'owner, name',
+    [(HistoryBuffer, '__init__'), (HistoryBuffer, '__subclasses__'), (nn.Module, 'mean'), (np.ndarray, 'min')],
+)
 def test_getattr_reaches_nothing_else(owner, name):
     with pytest.raises(TypeError, match='may not refer'):
         _history_buffer_method(owner, name)
@@ -61,8 +74,9 @@ def test_object_arrays_stay_refused(tmp_path):
         round_trip(tmp_path, np.array([Evil(), None], dtype=object))
 
 
-@pytest.mark.parametrize('version, allowed', [('2.3.1', False), ('2.5.1+cu121', False), ('2.6.0', True),
-                                              ('2.13.0', True)])
+@pytest.mark.parametrize(
+    'version, allowed', [('2.3.1', False), ('2.5.1+cu121', False), ('2.6.0', True), ('2.13.0', True)]
+)
 def test_objects_are_allowed_from_torch_2_6_on(monkeypatch, version, allowed):
     calls = []
     monkeypatch.setattr(torch, '__version__', version)
@@ -88,16 +102,22 @@ def head(landmarks):
 
 
 def checkpoint(landmarks=98):
-    return {'state_dict': head(landmarks).state_dict(),
-            'meta': {'dataset_meta': {'dataset_name': 'wflw', 'num_keypoints': landmarks}}}
+    return {
+        'state_dict': head(landmarks).state_dict(),
+        'meta': {'dataset_meta': {'dataset_name': 'wflw', 'num_keypoints': landmarks}},
+    }
 
 
 @pytest.mark.parametrize('training, resume', [(False, False), (True, True)], ids=['test', 'resume'])
 def test_another_dataset_is_refused(training, resume):
     with pytest.raises(ValueError) as error:
         CheckpointGuardHook().after_load_checkpoint(Runner(head(68), training, resume), checkpoint(98))
-    for part in ('wflw.pth', '1.weight is (98, 4, 1, 1), the model wants (68, 4, 1, 1)', 'wflw (98 landmarks)',
-                 'Use the config'):
+    for part in (
+        'wflw.pth',
+        '1.weight is (98, 4, 1, 1), the model wants (68, 4, 1, 1)',
+        'wflw (98 landmarks)',
+        'Use the config',
+    ):
         assert part in str(error.value)
 
 
@@ -121,5 +141,3 @@ def test_missing_parameters_are_counted():
 def test_names_of_wrapped_models_count_as_bare():
     state = {f'module.{key}': value for key, value in head(5).state_dict().items()}
     assert compare_checkpoint(head(5), {'state_dict': state}) == []
-
-

@@ -1,4 +1,5 @@
 """Version bounds and the report on the environment, also where hardly anything can be imported."""
+
 import os
 import subprocess
 import sys
@@ -13,15 +14,23 @@ from mmpose_sp.utils.requirements import CORE, Requirement, check_versions, pars
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize('version, number', [
-    ('2.1.0', (2, 1, 0, 0)), ('2.13.0+cu130', (2, 13, 0, 0)), ('2.0.0rc4', (2, 0, 0, 0)), ('1.3', (1, 3, 0, 0)),
-    ('', (0, 0, 0, 0))])
+@pytest.mark.parametrize(
+    'version, number',
+    [
+        ('2.1.0', (2, 1, 0, 0)),
+        ('2.13.0+cu130', (2, 13, 0, 0)),
+        ('2.0.0rc4', (2, 0, 0, 0)),
+        ('1.3', (1, 3, 0, 0)),
+        ('', (0, 0, 0, 0)),
+    ],
+)
 def test_parse_version(version, number):
     assert parse_version(version) == number
 
 
-@pytest.mark.parametrize('version, accepted', [
-    ('2.0.0', False), ('2.0.1', True), ('2.1.0', True), ('2.10.0', False), ('2.2.0', False)])
+@pytest.mark.parametrize(
+    'version, accepted', [('2.0.0', False), ('2.0.1', True), ('2.1.0', True), ('2.10.0', False), ('2.2.0', False)]
+)
 def test_bounds(version, accepted):
     assert Requirement('mmcv', '2.0.1', '2.2', 'fix').accepts(version) is accepted
 
@@ -75,16 +84,20 @@ def test_report_of_this_environment(capsys):
 def line_of(report, name):
     """The line of a requirement and the one after it."""
     lines = report.splitlines()
-    index, = [i for i, line in enumerate(lines) if line[5:].split()[:1] == [name]]
-    return '\n'.join(lines[index:index + 2])
+    (index,) = [i for i, line in enumerate(lines) if line[5:].split()[:1] == [name]]
+    return '\n'.join(lines[index : index + 2])
 
 
-@pytest.mark.parametrize('module, name, fix', [
-    ('torchvision', 'torchvision', 'pip install "torchvision==0.28.*"'),
-    ('mmcv.ops', 'mmcv.ops', 'MMCV_WITH_OPS=1'),
-    ('pkg_resources', 'setuptools', 'pip install "setuptools<81"'),
-    ('xtcocotools.coco', 'xtcocotools', 'pip install "numpy<2"'),
-    ('six', 'six', 'pip install six')])
+@pytest.mark.parametrize(
+    'module, name, fix',
+    [
+        ('torchvision', 'torchvision', 'pip install "torchvision==0.28.*"'),
+        ('mmcv.ops', 'mmcv.ops', 'MMCV_WITH_OPS=1'),
+        ('pkg_resources', 'setuptools', 'pip install "setuptools<81"'),
+        ('xtcocotools.coco', 'xtcocotools', 'pip install "numpy<2"'),
+        ('six', 'six', 'pip install six'),
+    ],
+)
 def test_report_of_an_import_that_fails(monkeypatch, capsys, module, name, fix):
     monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setattr(collect_env, 'torchvision_wanted', lambda: '0.28.* (for torch 2.13)')

@@ -1,4 +1,5 @@
 """Contact sheets, and the sheets of predictions."""
+
 import pickle
 
 import cv2
@@ -63,12 +64,13 @@ def test_writing_to_an_unknown_format_names_the_file(tmp_path):
 
 
 def face(error, subsets=(), image='x.png'):
-    points = np.array([[10., 10.], [40., 40.], [25., 40.]])
+    points = np.array([[10.0, 10.0], [40.0, 40.0], [25.0, 40.0]])
     return PredictedFace(image, points, points + 1, subsets, np.ones(3), error)
 
 
-@pytest.mark.parametrize('how, expected', [
-    ('first', [5, 1, 9]), ('best', [1, 3, 5]), ('worst', [9, 7, 5]), ('spread', [1, 5, 9])])
+@pytest.mark.parametrize(
+    'how, expected', [('first', [5, 1, 9]), ('best', [1, 3, 5]), ('worst', [9, 7, 5]), ('spread', [1, 5, 9])]
+)
 def test_selection(how, expected):
     faces = [face(error) for error in (5, 1, 9, 3, 7)]
     assert [f.error for f in select_faces(faces, 3, how)] == expected
@@ -81,7 +83,7 @@ def test_random_selection_repeats_with_its_seed():
 
 
 def test_a_face_belongs_to_all_its_subsets_in_the_order_of_the_paper():
-    groups = group_by_subset([face(1, ('blur', 'largepose')), face(2, ('largepose', )), face(3)])
+    groups = group_by_subset([face(1, ('blur', 'largepose')), face(2, ('largepose',)), face(3)])
     assert list(groups) == ['largepose', 'blur']
     assert [[f.error for f in group] for group in groups.values()] == [[1, 2], [1]]
 
@@ -89,7 +91,7 @@ def test_a_face_belongs_to_all_its_subsets_in_the_order_of_the_paper():
 def test_overview_has_a_row_per_subset(tmp_path):
     path = str(tmp_path / 'face.png')
     cv2.imwrite(path, flat(90, 60, 60))
-    faces = [face(1, ('blur', ), path), face(2, ('makeup', 'blur'), path)]
+    faces = [face(1, ('blur',), path), face(2, ('makeup', 'blur'), path)]
     sheet = subset_overview(faces, size=50)
     assert sheet.shape[0] == 6 + 2 * 56
 
@@ -100,15 +102,18 @@ def test_overview_without_subsets_is_an_error():
 
 
 def test_a_dump_of_predictions_is_read_back(tmp_path):
-    truth = np.array([[[1., 2.], [3., 4.]]])
+    truth = np.array([[[1.0, 2.0], [3.0, 4.0]]])
     sample = dict(
-        img_path='a.jpg', id=7, raw_ann_info=dict(attributes=dict(blur=1, makeup=0)),
-        gt_instances=dict(keypoints=truth, keypoints_visible=np.array([[1., 0.]])),
-        pred_instances=dict(keypoints=truth + 1, keypoint_scores=np.array([[0.5, 0.25]])))
+        img_path='a.jpg',
+        id=7,
+        raw_ann_info=dict(attributes=dict(blur=1, makeup=0)),
+        gt_instances=dict(keypoints=truth, keypoints_visible=np.array([[1.0, 0.0]])),
+        pred_instances=dict(keypoints=truth + 1, keypoint_scores=np.array([[0.5, 0.25]])),
+    )
     path = tmp_path / 'dump.pkl'
     path.write_bytes(pickle.dumps([sample]))
-    found, = load_predictions(str(path), {7: 3.5})
-    assert found.image == 'a.jpg' and found.subsets == ('blur', ) and found.error == 3.5
+    (found,) = load_predictions(str(path), {7: 3.5})
+    assert found.image == 'a.jpg' and found.subsets == ('blur',) and found.error == 3.5
     assert np.isnan(found.ground_truth[1]).all() and found.ground_truth[0].tolist() == [1, 2]
     assert found.prediction.tolist() == [[2, 3], [4, 5]] and found.confidence.tolist() == [0.5, 0.25]
 

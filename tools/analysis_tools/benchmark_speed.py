@@ -7,6 +7,7 @@ Prints a Markdown report; --out writes the numbers as JSON and the report beside
 time that the process computes, the baselines taking turns with ours, so that other work on the machine disturbs little;
 the caches are shared all the same, and the numbers are best on a quiet machine.
 """
+
 import argparse
 import json
 import os
@@ -23,8 +24,12 @@ began, this run not included."""
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--sections', nargs='+', metavar='NAME', help='some of: loss codec pipeline decode step '
-                        'inference scaling (default: all)')
+    parser.add_argument(
+        '--sections',
+        nargs='+',
+        metavar='NAME',
+        help='some of: loss codec pipeline decode step inference scaling (default: all)',
+    )
     parser.add_argument('--device', choices=('auto', 'cpu', 'cuda'), default='auto')
     parser.add_argument('--threads', type=int, default=1, help='of the CPU (default: 1)')
     parser.add_argument('--quick', action='store_true', help='small and few: to see that it runs, not for numbers')

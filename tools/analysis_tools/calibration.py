@@ -8,6 +8,7 @@ validates on the test file, hold training faces out with the converter's --val-f
 ``--cfg-options val_dataloader.dataset.ann_file=...``. tools/misc/package_model.py --calibration stores the result with
 the weights.
 """
+
 import argparse
 import json
 from pathlib import Path
@@ -35,6 +36,7 @@ from mmpose_sp.utils.splits import validated_on_test_faces
 
 class Collected(NamedTuple):
     """Score maps of a set of faces with their annotations and predictions, heatmap px."""
+
     scores: Tensor  # (N, K, h, w)
     labels: Tensor  # (N, K, 2)
     predictions: Tensor  # (N, K, 2)
@@ -64,7 +66,8 @@ def collect(model: nn.Module, config: Config, split: str) -> Collected:
 def evaluate(data: Collected, calibration: Calibration) -> Dict[str, object]:
     """All numbers of a set of faces under a calibration."""
     confidence, covariances = (
-        value.numpy()[data.counted] for value in read_posterior(data.scores, data.eps, calibration))
+        value.numpy()[data.counted] for value in read_posterior(data.scores, data.eps, calibration)
+    )
     errors = (data.labels - data.predictions).numpy()[data.counted]
     distance, spread = np.linalg.norm(errors, axis=-1), measures.standard_deviations(covariances)
     hits = measures.in_window(data.scores, data.labels)[data.counted]
@@ -80,8 +83,10 @@ def evaluate(data: Collected, calibration: Calibration) -> Dict[str, object]:
         hits=round(float(hits.mean()), 4),
         expected_calibration_error=round(curve.expected_error, 4),
         log_loss=round(measures.log_loss(confidence, hits), 4),
-        reliability=dict(confidence=measures.rounded(curve.confidence), hits=measures.rounded(curve.hits),
-                         count=curve.count.tolist()))
+        reliability=dict(
+            confidence=measures.rounded(curve.confidence), hits=measures.rounded(curve.hits), count=curve.count.tolist()
+        ),
+    )
 
 
 def draw(data: Collected, calibration: Calibration, path: str) -> None:
@@ -96,20 +101,33 @@ def draw(data: Collected, calibration: Calibration, path: str) -> None:
     for name, used, colour in (('as trained', Calibration(), '0.6'), ('calibrated', calibration, 'tab:blue')):
         confidence, covariances = (value.numpy()[data.counted] for value in read_posterior(data.scores, data.eps, used))
         curve = measures.reliability(confidence, hits)
-        trust.plot(curve.confidence, curve.hits, 'o-', color=colour, ms=4,
-                   label=f'{name}, ECE {curve.expected_error:.3f}')
+        trust.plot(
+            curve.confidence, curve.hits, 'o-', color=colour, ms=4, label=f'{name}, ECE {curve.expected_error:.3f}'
+        )
         cover.plot(levels, measures.coverage(errors, covariances, levels), color=colour, label=name)
         spread = measures.standard_deviations(covariances)
         tenths = np.array_split(np.argsort(spread), 10)
-        scatter.plot([np.sqrt((spread[part]**2).mean()) for part in tenths],
-                     [np.sqrt((distance[part]**2).mean()) for part in tenths], 'o-', color=colour, ms=4, label=name)
+        scatter.plot(
+            [np.sqrt((spread[part] ** 2).mean()) for part in tenths],
+            [np.sqrt((distance[part] ** 2).mean()) for part in tenths],
+            'o-',
+            color=colour,
+            ms=4,
+            label=name,
+        )
     trust.set(xlabel='confidence', ylabel='annotation inside of the window', title='Reliability')
     cover.set(xlabel='probability of the ellipse', ylabel='annotations inside', title='Coverage of the ellipses')
-    scatter.set(xlabel='predicted error (heatmap px, RMS)', ylabel='actual error (heatmap px, RMS)',
-                title='Tenths of the landmarks by predicted error')
+    scatter.set(
+        xlabel='predicted error (heatmap px, RMS)',
+        ylabel='actual error (heatmap px, RMS)',
+        title='Tenths of the landmarks by predicted error',
+    )
     for axes in (trust, cover, scatter):
-        low, high = (0, 1) if axes is cover else (min(axes.get_xlim()[0], axes.get_ylim()[0]),
-                                                 max(axes.get_xlim()[1], axes.get_ylim()[1]))
+        low, high = (
+            (0, 1)
+            if axes is cover
+            else (min(axes.get_xlim()[0], axes.get_ylim()[0]), max(axes.get_xlim()[1], axes.get_ylim()[1]))
+        )
         axes.plot([low, high], [low, high], ':', color='k', lw=1)
         axes.legend(frameon=False)
         axes.grid(alpha=0.3)
@@ -129,7 +147,8 @@ def check_split(config: Config) -> None:
             f'the config validates on its test faces ({shared}), so the calibration would be measured on what it was '
             'fitted on. Hold training faces out with --val-fraction of the converter (a model trained without them is '
             'needed) and give their file: --cfg-options val_dataloader.dataset.ann_file=... (--fit test fits on the '
-            'test faces and says so in the report)')
+            'test faces and says so in the report)'
+        )
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -154,18 +173,24 @@ def main(argv=None) -> None:
         config.model.test_cfg = dict(config.model.get('test_cfg') or {}, output_heatmaps=True)
         model = load_model(config, args.checkpoint, choose_device(args.device))
         if not isinstance(model.head.decoder, ImageAwareLabelSmoothing):
-            raise ValueError(f'{args.config}: this model decodes with {type(model.head.decoder).__name__}; only scores '
-                             '(ImageAwareLabelSmoothing) are a posterior that can be calibrated')
+            raise ValueError(
+                f'{args.config}: this model decodes with {type(model.head.decoder).__name__}; only scores '
+                '(ImageAwareLabelSmoothing) are a posterior that can be calibrated'
+            )
         init_default_scope(config.get('default_scope', 'mmpose'))
         fit_on = collect(model, config, args.fit)
         calibration = measures.fit_calibration(
-            fit_on.scores, fit_on.labels, fit_on.predictions, fit_on.eps, fit_on.counted)
+            fit_on.scores, fit_on.labels, fit_on.predictions, fit_on.eps, fit_on.counted
+        )
         tested = fit_on if args.fit == 'test' else collect(model, config, 'test')
     except (OSError, ValueError, TypeError) as error:
         args.parser.error(str(error))
     report = dict(
-        calibration=calibration._asdict(), fitted_on=args.fit,
-        before=evaluate(tested, Calibration()), after=evaluate(tested, calibration))
+        calibration=calibration._asdict(),
+        fitted_on=args.fit,
+        before=evaluate(tested, Calibration()),
+        after=evaluate(tested, calibration),
+    )
     target = args.out_dir / 'calibration.json'
     with atomic_path(str(target)) as temporary:
         Path(temporary).write_text(json.dumps(report, indent=2) + '\n')

@@ -1,4 +1,5 @@
 """What the analysis commands share: annotated faces from files, and the codec that fits their landmarks."""
+
 import json
 from pathlib import Path
 from typing import List, NamedTuple, Optional
@@ -15,6 +16,7 @@ SHOWN = {'wflw': (8, 35, 60, 57, 82), '300w': (4, 19, 36, 33, 54), 'cofw': (4, 8
 
 class Face(NamedTuple):
     """An annotated face; ``landmarks`` (K, 2) image px, NaN where not annotated."""
+
     image: str
     landmarks: np.ndarray
     subsets: List[str]
@@ -56,8 +58,10 @@ def read_annotations(path: str, image_root: Optional[str] = None) -> List[Face]:
             landmarks = np.where(points[:, 2:] > 0, points[:, :2], np.nan)
             faces.append(Face(str(root / names[annotation['image_id']]), landmarks, list(subset_names(annotation))))
     except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f'{path}: not a COCO-style landmark file ({type(error).__name__}: {error}); '
-                         'tools/dataset_converters write them') from error
+        raise ValueError(
+            f'{path}: not a COCO-style landmark file ({type(error).__name__}: {error}); '
+            'tools/dataset_converters write them'
+        ) from error
     if not faces:
         raise ValueError(f'{path}: no annotation in it')
     return faces
@@ -90,15 +94,19 @@ def scheme_of(num_landmarks: int) -> str:
     for name in SHOWN:
         if NUM_LANDMARKS[name] == num_landmarks:
             return name
-    raise ValueError(f'{num_landmarks} landmarks fit no boundary set; known: '
-                     f'{", ".join(f"{name} ({NUM_LANDMARKS[name]})" for name in SHOWN)}')
+    raise ValueError(
+        f'{num_landmarks} landmarks fit no boundary set; known: '
+        f'{", ".join(f"{name} ({NUM_LANDMARKS[name]})" for name in SHOWN)}'
+    )
 
 
-def make_codec(num_landmarks: int, input_size: int = 256, heatmap_size: int = 64,
-               **options) -> ImageAwareLabelSmoothing:
+def make_codec(
+    num_landmarks: int, input_size: int = 256, heatmap_size: int = 64, **options
+) -> ImageAwareLabelSmoothing:
     """The paper's codec for faces with so many landmarks; ``options`` go to :class:`ImageAwareLabelSmoothing`."""
     return ImageAwareLabelSmoothing(
-        (input_size, input_size), (heatmap_size, heatmap_size), boundaries=scheme_of(num_landmarks), **options)
+        (input_size, input_size), (heatmap_size, heatmap_size), boundaries=scheme_of(num_landmarks), **options
+    )
 
 
 def tight_box(landmarks: np.ndarray) -> np.ndarray:

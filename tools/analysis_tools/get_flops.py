@@ -2,6 +2,7 @@
 
 mmpose's command with mmpose_sp registered; what it counts as FLOPs are multiply-adds.
 """
+
 from mmpose_sp.utils.launch import run_mmpose_tool
 
 if __name__ == '__main__':

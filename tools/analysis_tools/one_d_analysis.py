@@ -8,6 +8,7 @@ theta_1 second, and plain gradient descent runs on either objective,
 
 The command writes the figure, every step as CSV, and the shown steps with the verdicts as JSON.
 """
+
 import argparse
 import csv
 import json
@@ -26,12 +27,13 @@ TITLES = {'soft-argmax': 'Soft-argmax + l2 (Eq. 4)', 'ours': 'Ours (Eq. 11)'}
 
 class Trajectory(NamedTuple):
     """Gradient descent on one objective, ``steps`` updates of ``LENGTH`` parameters."""
+
     parameters: np.ndarray  # (steps + 1, LENGTH), the start included
     updates: np.ndarray  # (steps, LENGTH), updates[i] = parameters[i + 1] - parameters[i]
     losses: np.ndarray  # (steps,), before each update
 
 
-def bimodal_start(high: float = 3., second: float = 2.) -> torch.Tensor:
+def bimodal_start(high: float = 3.0, second: float = 2.0) -> torch.Tensor:
     """theta^(0), shape (11,), float64: a peak of height ``high`` at 9, one of ``second`` at 1, smooth shoulders.
 
     Raises:
@@ -42,7 +44,7 @@ def bimodal_start(high: float = 3., second: float = 2.) -> torch.Tensor:
     index = torch.arange(LENGTH, dtype=torch.float64)
 
     def bump(center: int) -> torch.Tensor:
-        return torch.exp(-0.5 * (index - center)**2)
+        return torch.exp(-0.5 * (index - center) ** 2)
 
     return high * bump(9) + second * bump(1)
 
@@ -50,13 +52,13 @@ def bimodal_start(high: float = 3., second: float = 2.) -> torch.Tensor:
 def soft_argmax_loss(theta: torch.Tensor, target: float = TARGET) -> torch.Tensor:
     """Eq. 4 in index units: squared distance between the expected index and the target."""
     index = torch.arange(len(theta), dtype=theta.dtype)
-    return ((theta.softmax(0) * index).sum() - target)**2
+    return ((theta.softmax(0) * index).sum() - target) ** 2
 
 
-def structured_loss(theta: torch.Tensor, target: float = TARGET, eps: float = 1., alpha: float = 1.) -> torch.Tensor:
+def structured_loss(theta: torch.Tensor, target: float = TARGET, eps: float = 1.0, alpha: float = 1.0) -> torch.Tensor:
     """Eq. 11 with the l2 margin, computed by the package's own loss on a map of 1 x 11 pixels."""
     scores = theta.view(1, 1, 1, -1)
-    label = torch.tensor([[[float(target), 0.]]], dtype=theta.dtype)
+    label = torch.tensor([[[float(target), 0.0]]], dtype=theta.dtype)
     return functional.structured_loss(scores, label, eps=eps, alpha=alpha, margin='l2').sum()
 
 
@@ -74,7 +76,7 @@ def descend(objective: str, start: torch.Tensor, steps: int, lr: float) -> Traje
     for _ in range(steps):
         theta.requires_grad_(True)
         loss = losses[objective](theta)
-        gradient, = torch.autograd.grad(loss, theta)
+        (gradient,) = torch.autograd.grad(loss, theta)
         theta = (theta - lr * gradient).detach()
         parameters.append(theta.numpy().copy())
         values.append(loss.item())
@@ -100,20 +102,24 @@ def verdict(trajectory: Trajectory, target: int = TARGET) -> Dict[str, object]:
         target_always_up=bool((trajectory.updates[:, target] > 0).all()),
         others_always_down=bool((others < 0).all()),
         first_correct_step=first if first < len(correct) else None,
-        final_gap=float(last[target] - np.delete(last, target).max()))
+        final_gap=float(last[target] - np.delete(last, target).max()),
+    )
 
 
 def plot(trajectories: Dict[str, Trajectory], steps: Sequence[int], path: str) -> None:
     """Draw Fig. 2: a row per objective, a column per step; arrows show the sign and size of the next update."""
     import matplotlib
+
     matplotlib.use('Agg')
     import matplotlib.pyplot as plt
+
     figure, axes = plt.subplots(
-        len(trajectories), len(steps), figsize=(3.4 * len(steps), 2.7 * len(trajectories)), squeeze=False, sharey='row')
+        len(trajectories), len(steps), figsize=(3.4 * len(steps), 2.7 * len(trajectories)), squeeze=False, sharey='row'
+    )
     letters = iter('abcdefghijklmnopqrstuvwxyz')
     for row, (name, run) in zip(axes, trajectories.items()):
         shown = run.parameters[list(steps)]
-        span = max(np.ptp(np.append(shown, 0.)), 1e-6)
+        span = max(np.ptp(np.append(shown, 0.0)), 1e-6)
         for axis, step in zip(row, steps):
             theta, update = run.parameters[step], run.updates[step]
             index = np.arange(len(theta))
@@ -155,11 +161,12 @@ def write_csv(trajectories: Dict[str, Trajectory], path: str) -> None:
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__.split('\n')[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        description=__doc__.split('\n')[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     parser.add_argument('--steps', type=int, nargs='+', default=[10, 20, 50], help='steps to show')
     parser.add_argument('--lr', type=float, default=0.5, help='step size of gradient descent')
-    parser.add_argument('--high', type=float, default=3., help='start: height of the peak at 9')
-    parser.add_argument('--second', type=float, default=2., help='start: height of the peak at 1')
+    parser.add_argument('--high', type=float, default=3.0, help='start: height of the peak at 9')
+    parser.add_argument('--second', type=float, default=2.0, help='start: height of the peak at 1')
     parser.add_argument('--out-dir', default='work_dirs/one_d_analysis', help='folder of the results')
     args = parser.parse_args(argv)
     if min(args.steps) < 0:
@@ -181,16 +188,21 @@ def main(argv=None) -> None:
     summary = {
         name: dict(
             verdict(run),
-            shown={step: dict(theta=run.parameters[step].tolist(), update=run.updates[step].tolist())
-                   for step in args.steps})
+            shown={
+                step: dict(theta=run.parameters[step].tolist(), update=run.updates[step].tolist())
+                for step in args.steps
+            },
+        )
         for name, run in runs.items()
     }
     (out / 'summary.json').write_text(json.dumps(dict(lr=args.lr, **summary), indent=1))
     for name in OBJECTIVES:
         facts = verdict(runs[name])
-        print(f'{TITLES[name]}: theta_{TARGET} always up: {facts["target_always_up"]}, '
-              f'others always down: {facts["others_always_down"]}, '
-              f'arg max right from step {facts["first_correct_step"]}, final gap {facts["final_gap"]:.2f}')
+        print(
+            f'{TITLES[name]}: theta_{TARGET} always up: {facts["target_always_up"]}, '
+            f'others always down: {facts["others_always_down"]}, '
+            f'arg max right from step {facts["first_correct_step"]}, final gap {facts["final_gap"]:.2f}'
+        )
     print(f'written: {out}/fig2.png, steps.csv, summary.json')
 
 

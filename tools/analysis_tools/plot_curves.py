@@ -6,6 +6,7 @@ included. Example:
     python tools/analysis_tools/plot_curves.py --run STAR=work_dirs/star --run Ours=work_dirs/sp \\
         --faster Ours --than STAR
 """
+
 import argparse
 import json
 from collections import OrderedDict
@@ -19,12 +20,14 @@ from mmpose_sp.utils.atomic import atomic_path
 
 class Curve(NamedTuple):
     """A validation metric over training: ``epochs`` (n,) increasing, ``values`` (n,)."""
+
     epochs: np.ndarray
     values: np.ndarray
 
 
 class Convergence(NamedTuple):
     """When two curves first reach a target value; ``ratio`` = slow / fast. None where it is never reached."""
+
     target: float
     fast: Optional[int]
     slow: Optional[int]
@@ -116,12 +119,19 @@ def parse_run(text: str) -> Tuple[str, str, str]:
     return panel, label, path
 
 
-def plot(panels: Dict[str, Dict[str, Curve]], path: str, metric: str = 'NME', target: Optional[Dict[str, float]] = None,
-         log_scale: bool = False) -> None:
+def plot(
+    panels: Dict[str, Dict[str, Curve]],
+    path: str,
+    metric: str = 'NME',
+    target: Optional[Dict[str, float]] = None,
+    log_scale: bool = False,
+) -> None:
     """Draw one panel per group of curves; a dashed line marks the target of the comparison."""
     import matplotlib
+
     matplotlib.use('Agg')
     import matplotlib.pyplot as plt
+
     figure, axes = plt.subplots(1, len(panels), figsize=(4.8 * len(panels), 3.6), squeeze=False)
     for axis, (title, curves) in zip(axes[0], panels.items()):
         for label, curve in curves.items():
@@ -142,8 +152,13 @@ def plot(panels: Dict[str, Dict[str, Curve]], path: str, metric: str = 'NME', ta
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--run', action='append', required=True, metavar='[PANEL:]LABEL=PATH',
-                        help='a work_dir or scalars.json; repeat for each run; runs of one PANEL share a plot')
+    parser.add_argument(
+        '--run',
+        action='append',
+        required=True,
+        metavar='[PANEL:]LABEL=PATH',
+        help='a work_dir or scalars.json; repeat for each run; runs of one PANEL share a plot',
+    )
     parser.add_argument('--metric', default='NME', help='key of the validation metric (default: NME)')
     parser.add_argument('--faster', metavar='LABEL', help='report how much sooner this run ...')
     parser.add_argument('--than', metavar='LABEL', help='... reaches the final value of this one')
@@ -168,8 +183,10 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def describe(result: Convergence, faster: str, than: str, metric: str) -> str:
     """The comparison in one sentence."""
-    times = [f'{name} reaches it ' + (f'at epoch {epoch}' if epoch is not None else 'never')
-             for name, epoch in ((faster, result.fast), (than, result.slow))]
+    times = [
+        f'{name} reaches it ' + (f'at epoch {epoch}' if epoch is not None else 'never')
+        for name, epoch in ((faster, result.fast), (than, result.slow))
+    ]
     ratio = f': {result.ratio:.2f} x faster' if result.ratio is not None else ''
     return f'{metric} {result.target:.3f}: {", ".join(times)}{ratio}'
 
@@ -186,8 +203,10 @@ def main(argv=None) -> None:
     for panel, curves in panels.items():
         for label, curve in curves.items():
             best = curve.values.max() if args.higher_is_better else curve.values.min()
-            print(f'{panel + ": " if panel else ""}{label}: {len(curve.epochs)} validations, '
-                  f'final {args.metric} {curve.values[-1]:.3f}, best {best:.3f}')
+            print(
+                f'{panel + ": " if panel else ""}{label}: {len(curve.epochs)} validations, '
+                f'final {args.metric} {curve.values[-1]:.3f}, best {best:.3f}'
+            )
         if args.faster in curves and args.than in curves:
             result = convergence(curves[args.faster], curves[args.than], args.target, not args.higher_is_better)
             targets[panel] = result.target

@@ -6,6 +6,7 @@
 A ``.pkl`` is what ``tools/test.py --dump`` wrote (a pickle runs code: open only your own). One file gives a sheet per
 subset, a sheet of all faces, and an overview; several files give the same faces by each model, side by side (Fig. 5).
 """
+
 import argparse
 import json
 from pathlib import Path
@@ -38,13 +39,15 @@ def predict_faces(config: str, checkpoint: str, device: str = 'auto', limit: int
     from mmpose.registry import DATASETS
 
     from mmpose_sp.apis import FaceLandmarker
+
     landmarker = FaceLandmarker(config, checkpoint, device)
     cfg = Config.fromfile(config)
     init_default_scope(cfg.get('default_scope', 'mmpose'))
     dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, pipeline=[]))
-    infos = [dataset.get_data_info(i) for i in range(len(dataset))][:limit or None]
-    results = landmarker([info['img_path'] for info in infos], bboxes=[info['bbox'] for info in infos], errors='raise',
-                         progress=True)
+    infos = [dataset.get_data_info(i) for i in range(len(dataset))][: limit or None]
+    results = landmarker(
+        [info['img_path'] for info in infos], bboxes=[info['bbox'] for info in infos], errors='raise', progress=True
+    )
     return [_predicted(info, result.faces[0], dataset.metainfo['dataset_name']) for info, result in zip(infos, results)]
 
 
@@ -54,8 +57,14 @@ def _predicted(info: Dict[str, Any], result, dataset_name: str) -> PredictedFace
     protocol = PROTOCOLS[dataset_name]
     norm = landmark_distance(truth, *getattr(protocol, protocol.norm))
     error = per_face_nme(result.landmarks[None].astype(np.float64), truth, norm, visible)[0]
-    return PredictedFace(info['img_path'], np.where(visible[0, :, None], truth[0], np.nan), result.landmarks,
-                         subset_names(info.get('raw_ann_info')), result.confidence, float(error))
+    return PredictedFace(
+        info['img_path'],
+        np.where(visible[0, :, None], truth[0], np.nan),
+        result.landmarks,
+        subset_names(info.get('raw_ann_info')),
+        result.confidence,
+        float(error),
+    )
 
 
 def match_models(models: Sequence[Sequence[PredictedFace]], labels: Sequence[str]) -> List[List[PredictedFace]]:
@@ -64,6 +73,7 @@ def match_models(models: Sequence[Sequence[PredictedFace]], labels: Sequence[str
     Raises:
         ValueError: The models were tested on different faces.
     """
+
     def key(face: PredictedFace):
         return Path(face.image).name, np.nan_to_num(face.ground_truth).round(2).tobytes()
 
@@ -77,8 +87,11 @@ def match_models(models: Sequence[Sequence[PredictedFace]], labels: Sequence[str
 def comparison_sheet(groups: Sequence[Sequence[PredictedFace]], labels: Sequence[str], size: int) -> np.ndarray:
     """One row per face, one column per model (Fig. 5)."""
     tiles = [face_tile(face, size) for row in groups for face in row]
-    captions = [label + (f', {face.error:.2f}%' if face.error is not None else '')
-                for row in groups for label, face in zip(labels, row)]
+    captions = [
+        label + (f', {face.error:.2f}%' if face.error is not None else '')
+        for row in groups
+        for label, face in zip(labels, row)
+    ]
     return contact_sheet(tiles, captions, len(labels), (size, size), 'ground truth green, prediction red')
 
 
@@ -127,8 +140,11 @@ def main(argv=None) -> None:
             sheet = comparison_sheet([by_face[id(face)] for face in chosen], args.labels, args.size)
             written.append(write_image(str(out / 'comparison.png'), sheet))
         else:
-            faces = load_predictions(args.predictions[0], load_errors(args.errors) if args.errors else None) \
-                if args.predictions else predict_faces(args.config, args.checkpoint, args.device, args.limit)
+            faces = (
+                load_predictions(args.predictions[0], load_errors(args.errors) if args.errors else None)
+                if args.predictions
+                else predict_faces(args.config, args.checkpoint, args.device, args.limit)
+            )
             if not faces:
                 raise ValueError('no face in the predictions')
             groups = group_by_subset(faces)

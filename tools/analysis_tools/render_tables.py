@@ -11,6 +11,7 @@ A manifest lists results as ``- {tables: ['1', '2'], label: lite, files: [metric
 mixes normalisers (A4), a result file gets a prefix: ``files: {inter_pupil: a.json, inter_ocular: b.json}``, on the
 command line ``A4:lite=inter_pupil@a.json,inter_ocular@b.json``.
 """
+
 import argparse
 import json
 from pathlib import Path
@@ -25,6 +26,7 @@ PAPER_TABLES = Path(__file__).with_name('paper_tables.yml')
 
 class Result(NamedTuple):
     """Measured metrics that belong to some tables."""
+
     tables: Sequence[str]
     label: str
     metrics: Dict[str, float]
@@ -37,8 +39,10 @@ def load_tables(path: Path = PAPER_TABLES) -> Dict[str, dict]:
     for name, table in tables.items():
         for row in table['rows']:
             if len(row['values']) != len(table['columns']):
-                raise ValueError(f'{path}, table {name}, row {row["method"]}: '
-                                 f'{len(row["values"])} values for {len(table["columns"])} columns')
+                raise ValueError(
+                    f'{path}, table {name}, row {row["method"]}: '
+                    f'{len(row["values"])} values for {len(table["columns"])} columns'
+                )
     return tables
 
 
@@ -129,8 +133,10 @@ def render_table(name: str, table: dict, results: Sequence[Result] = ()) -> str:
     for result in results:
         values = [result.metrics.get(column['key']) for column in columns]
         if all(value is None for value in values):
-            raise ValueError(f'result {result.label!r} has no metric of table {name}: it needs '
-                             f'{[c["key"] for c in columns]}, it has {sorted(result.metrics)}')
+            raise ValueError(
+                f'result {result.label!r} has no metric of table {name}: it needs '
+                f'{[c["key"] for c in columns]}, it has {sorted(result.metrics)}'
+            )
         cells = [_cell(value, column) for value, column in zip(values, columns)]
         rows.append([f'*{result.label} (measured)*', *(['H'] if typed else []), *cells])
         if result.note:
@@ -170,8 +176,13 @@ def render(names: Sequence[str], tables: Dict[str, dict], results: Sequence[Resu
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--tables', nargs='+', metavar='N', help='tables to render (default: all)')
-    parser.add_argument('--result', action='append', default=[], metavar='N[,N]:LABEL=[PREFIX@]FILE',
-                        help='measured result; repeat for each')
+    parser.add_argument(
+        '--result',
+        action='append',
+        default=[],
+        metavar='N[,N]:LABEL=[PREFIX@]FILE',
+        help='measured result; repeat for each',
+    )
     parser.add_argument('--manifest', help='YAML list of measured results')
     parser.add_argument('--out', help='Markdown file (default: print)')
     args = parser.parse_args(argv)
@@ -188,8 +199,10 @@ def main(argv=None) -> None:
         text = render(args.tables or list(tables), tables, results)
     except (OSError, ValueError) as error:
         args.parser.error(str(error))
-    text = ('Figures without a mark are the ones published by Yang and Yeh; bold: best published. '
-            'Rows marked "measured" were measured with this repository.\n\n' + text)
+    text = (
+        'Figures without a mark are the ones published by Yang and Yeh; bold: best published. '
+        'Rows marked "measured" were measured with this repository.\n\n' + text
+    )
     if args.out:
         with atomic_path(args.out) as temporary:
             Path(temporary).write_text(text, encoding='utf-8')

@@ -8,6 +8,7 @@ One row per face and landmark, one column per checkpoint. The green cross is the
 Train with ``--cfg-options default_hooks.checkpoint.interval=1 default_hooks.checkpoint.max_keep_ckpts=-1`` to keep the
 checkpoints of all epochs.
 """
+
 import argparse
 import re
 from pathlib import Path
@@ -33,6 +34,7 @@ SHOWN = ('scores', 'posterior')
 
 class Column(NamedTuple):
     """One checkpoint of a model, and what stands under its pictures."""
+
     caption: str
     config: str
     checkpoint: str
@@ -62,7 +64,7 @@ def checkpoint_name(path: str) -> str:
     return f'{match[1]} {match[2]}' if match else Path(path).stem
 
 
-def posterior(scores: np.ndarray, eps: float = 1.) -> np.ndarray:
+def posterior(scores: np.ndarray, eps: float = 1.0) -> np.ndarray:
     """softmax(F / eps) over the pixels of a map (h, w)."""
     shifted = np.exp((scores - scores.max()) / eps)
     return shifted / shifted.sum()
@@ -74,8 +76,15 @@ def peak(scores: np.ndarray) -> np.ndarray:
     return np.array([column, row], dtype=np.float64)
 
 
-def draw_tile(image: np.ndarray, scores: np.ndarray, heatmap_to_image: np.ndarray, landmark: np.ndarray,
-              size: int = 256, shown: str = 'scores', eps: float = 1.) -> np.ndarray:
+def draw_tile(
+    image: np.ndarray,
+    scores: np.ndarray,
+    heatmap_to_image: np.ndarray,
+    landmark: np.ndarray,
+    size: int = 256,
+    shown: str = 'scores',
+    eps: float = 1.0,
+) -> np.ndarray:
     """The crop that the network saw, its score map over it, the annotation and the arg max.
 
     Args:
@@ -92,8 +101,10 @@ def draw_tile(image: np.ndarray, scores: np.ndarray, heatmap_to_image: np.ndarra
     tile_from_image = compose(tile_from_heatmap, cv2.invertAffineTransform(heatmap_to_image))
     crop = cv2.warpAffine(image, tile_from_image, (size, size), borderValue=(114, 114, 114))
     tile = overlay_heatmap(crop, posterior(scores, eps) if shown == 'posterior' else scores, 0.75)
-    for point, colour in ((transform_points(landmark, tile_from_image), GREEN),
-                          (transform_points(peak(scores), tile_from_heatmap), RED)):
+    for point, colour in (
+        (transform_points(landmark, tile_from_image), GREEN),
+        (transform_points(peak(scores), tile_from_heatmap), RED),
+    ):
         if np.isfinite(point).all():
             centre = tuple(int(round(v)) for v in np.clip(point, -size, 2 * size))
             cv2.drawMarker(tile, centre, (0, 0, 0), cv2.MARKER_CROSS, size // 11, 5)
@@ -109,10 +120,12 @@ def compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
 def predict_column(column: Column, faces: Sequence[Face], device: str):
     """The score maps of all faces by one checkpoint: FaceResult of each."""
     from mmpose_sp.apis import FaceLandmarker
+
     landmarker = FaceLandmarker(column.config, column.checkpoint, device)
     if landmarker.num_landmarks != len(faces[0].landmarks):
-        raise ValueError(f'{column.config} is for {landmarker.num_landmarks} landmarks, the annotation has '
-                         f'{len(faces[0].landmarks)}')
+        raise ValueError(
+            f'{column.config} is for {landmarker.num_landmarks} landmarks, the annotation has {len(faces[0].landmarks)}'
+        )
     boxes = [tight_box(face.landmarks)[None] for face in faces]
     results = landmarker([face.image for face in faces], bboxes=boxes, errors='raise', progress=False, score_maps=True)
     return [result.faces[0] for result in results], landmarker.codec.eps
@@ -120,14 +133,21 @@ def predict_column(column: Column, faces: Sequence[Face], device: str):
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--model', nargs='+', action='append', required=True, metavar='LABEL CONFIG CHECKPOINT',
-                        help='a name, a config, and its checkpoints in order; repeat to compare')
+    parser.add_argument(
+        '--model',
+        nargs='+',
+        action='append',
+        required=True,
+        metavar='LABEL CONFIG CHECKPOINT',
+        help='a name, a config, and its checkpoints in order; repeat to compare',
+    )
     parser.add_argument('--annotation', required=True, help='.pts file, or COCO-style .json of the converters')
     parser.add_argument('--image', help='the image (needed with .pts)')
     parser.add_argument('--image-root', help='folder of the images of a .json (default: ../images beside it)')
     parser.add_argument('--faces', type=int, nargs='+', default=[0], help='which faces of the .json (default: 0)')
-    parser.add_argument('--landmarks', type=int, nargs='+', required=True,
-                        help='landmark of each face (one for all is fine)')
+    parser.add_argument(
+        '--landmarks', type=int, nargs='+', required=True, help='landmark of each face (one for all is fine)'
+    )
     parser.add_argument('--show', choices=SHOWN, default='scores', help='F itself, or softmax(F / eps)')
     parser.add_argument('--device', default='auto')
     parser.add_argument('--size', type=int, default=256, help='side of each picture (default: 256)')
@@ -154,11 +174,23 @@ def main(argv=None) -> None:
         for number, column in enumerate(tqdm(columns, desc='score maps', unit='checkpoint')):
             results, eps = predict_column(column, faces, args.device)
             for row, (result, face, landmark) in enumerate(zip(results, faces, args.landmarks)):
-                tiles[row][number] = draw_tile(images[row], result.score_maps[landmark], result.heatmap_to_image,
-                                               face.landmarks[landmark], args.size, args.show, eps)
+                tiles[row][number] = draw_tile(
+                    images[row],
+                    result.score_maps[landmark],
+                    result.heatmap_to_image,
+                    face.landmarks[landmark],
+                    args.size,
+                    args.show,
+                    eps,
+                )
         captions = [f'{column.caption}, landmark {landmark}' for landmark in args.landmarks for column in columns]
-        sheet = contact_sheet([tile for row in tiles for tile in row], captions, len(columns), (args.size, ) * 2,
-                              f'{args.show}: annotation green, arg max red')
+        sheet = contact_sheet(
+            [tile for row in tiles for tile in row],
+            captions,
+            len(columns),
+            (args.size,) * 2,
+            f'{args.show}: annotation green, arg max red',
+        )
         write_image(args.out, sheet)
     except (OSError, ValueError, TypeError) as error:
         args.parser.error(str(error))

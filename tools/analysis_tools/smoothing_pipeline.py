@@ -4,6 +4,7 @@
     python tools/analysis_tools/smoothing_pipeline.py --annotation face.pts --image face.jpg --landmarks 8 36 48 \\
         --annotators ann.pts bob.pts carl.pts
 """
+
 import argparse
 from pathlib import Path
 
@@ -25,8 +26,12 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--gamma', type=float, default=0.01, help='scale of the covariance (default: 0.01)')
     parser.add_argument('--edge-weight', type=float, default=0.01, help='weight of the edges in M (default: 0.01)')
     parser.add_argument('--patch-radius', type=int, default=4, help='k, heatmap px (default: 4)')
-    parser.add_argument('--spread-scale', type=float, default=100.,
-                        help='Fig. A2 is drawn with the variance times this; 1 shows the real spread (default: 100)')
+    parser.add_argument(
+        '--spread-scale',
+        type=float,
+        default=100.0,
+        help='Fig. A2 is drawn with the variance times this; 1 shows the real spread (default: 100)',
+    )
     parser.add_argument('--out-dir', default='work_dirs/smoothing_pipeline')
     args = parser.parse_args(argv)
     args.parser = parser
@@ -38,8 +43,9 @@ def main(argv=None) -> None:
     try:
         face = load_face(args.annotation, args.image, args.index, args.image_root)
         image = read_image(face.image)
-        codec = make_codec(len(face.landmarks), gamma=args.gamma, edge_weight=args.edge_weight,
-                           patch_radius=args.patch_radius)
+        codec = make_codec(
+            len(face.landmarks), gamma=args.gamma, edge_weight=args.edge_weight, patch_radius=args.patch_radius
+        )
         crop, matrix = crop_around(image, face.landmarks, codec.input_size[0])
         landmarks = transform_points(face.landmarks, matrix)
         if not np.isfinite(landmarks).all():
@@ -53,7 +59,7 @@ def main(argv=None) -> None:
         out = Path(args.out_dir)
         written = [
             plot_stages(crop, landmarks, codec, selected, str(out / 'stages.png')),
-            plot_spread(crop, landmarks, codec, selected, str(out / 'spread.png'), annotations, args.spread_scale)
+            plot_spread(crop, landmarks, codec, selected, str(out / 'spread.png'), annotations, args.spread_scale),
         ]
     except (OSError, ValueError) as error:
         args.parser.error(str(error))

@@ -9,6 +9,7 @@ varies one at a time and leaves the others at the config's value; the config as 
 own values are in the grid, and stands in each of their panels. ``--gpus 4`` trains each point by
 ``tools/dist_train.sh``. ``sweep.csv`` and ``sweep.png`` follow each point.
 """
+
 import argparse
 import csv
 import hashlib
@@ -93,19 +94,29 @@ def read_result(folder: Path, identity: str) -> Optional[dict]:
         return None
     result = json.loads(path.read_text())
     if result['identity'] != identity:
-        raise ValueError(f'{folder}: trained with another config or other options; take another --work-dir, or remove '
-                         'this folder')
+        raise ValueError(
+            f'{folder}: trained with another config or other options; take another --work-dir, or remove this folder'
+        )
     return result
 
 
 def train_command(args: argparse.Namespace, point: Point, folder: Path) -> List[str]:
     """The command that trains a point, going on from its last checkpoint."""
     tools = ROOT / 'tools'
-    start = ([sys.executable, str(tools / 'train.py'), args.config] if args.gpus == 1 else
-             [str(tools / 'dist_train.sh'), args.config, str(args.gpus)])
+    start = (
+        [sys.executable, str(tools / 'train.py'), args.config]
+        if args.gpus == 1
+        else [str(tools / 'dist_train.sh'), args.config, str(args.gpus)]
+    )
     options = [*args.cfg_options, *(f'{option_key(name)}={value}' for name, value in point.items())]
-    return [*start, '--work-dir', str(folder), '--resume', *['--auto-scale-lr'] * args.auto_scale_lr,
-            *(['--cfg-options', *options] if options else [])]
+    return [
+        *start,
+        '--work-dir',
+        str(folder),
+        '--resume',
+        *['--auto-scale-lr'] * args.auto_scale_lr,
+        *(['--cfg-options', *options] if options else []),
+    ]
 
 
 def run_point(command: Sequence[str], point: Point, folder: Path, metric: str, identity: str) -> dict:
@@ -116,15 +127,22 @@ def run_point(command: Sequence[str], point: Point, folder: Path, metric: str, i
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / LOG, 'a') as log:
-        code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT,
-                              env=dict(os.environ, PYTHON=sys.executable)).returncode
+        code = subprocess.run(
+            command, stdout=log, stderr=subprocess.STDOUT, env=dict(os.environ, PYTHON=sys.executable)
+        ).returncode
     if code:
         reason = (folder / LOG).read_text(errors='replace').strip().splitlines()[-1:]
         raise RuntimeError(f'exit code {code}, {" ".join(reason)} (log: {folder / LOG})')
     curve = read_curve(str(folder), metric)
     best = curve.values.argmin() if _lower_is_better(metric) else curve.values.argmax()
-    result = dict(point=point, identity=identity, metric=metric, best=float(curve.values[best]),
-                  best_epoch=int(curve.epochs[best]), final=float(curve.values[-1]))
+    result = dict(
+        point=point,
+        identity=identity,
+        metric=metric,
+        best=float(curve.values[best]),
+        best_epoch=int(curve.epochs[best]),
+        final=float(curve.values[-1]),
+    )
     with atomic_path(str(folder / RESULT)) as temporary:
         Path(temporary).write_text(json.dumps(result, indent=1))
     return result
@@ -140,22 +158,27 @@ def write_csv(results: Sequence[dict], names: Sequence[str], path: str) -> None:
         writer = csv.writer(file)
         writer.writerow([*names, 'metric', 'best', 'best_epoch', 'final'])
         for result in results:
-            writer.writerow([*(result['point'].get(name, '') for name in names),
-                             *(result[key] for key in ('metric', 'best', 'best_epoch', 'final'))])
+            writer.writerow(
+                [
+                    *(result['point'].get(name, '') for name in names),
+                    *(result[key] for key in ('metric', 'best', 'best_epoch', 'final')),
+                ]
+            )
 
 
 def panel_scores(results: Sequence[dict], name: str, value: str, own: Values) -> List[float]:
     """The scores of the points that have this value; the empty point has the config's ``own`` ones."""
-    return [r['best'] for r in results
-            if (r['point'].get(name) == value if r['point'] else (name, value) in own)]
+    return [r['best'] for r in results if (r['point'].get(name) == value if r['point'] else (name, value) in own)]
 
 
 def plot(results: Sequence[dict], grid: Dict[str, Sequence[str]], path: str, own: Values = frozenset()) -> None:
     """One panel per name: the metric against its values (Fig. A3). Where other names vary too, every point is drawn,
     and a line joins the best of each value."""
     import matplotlib
+
     matplotlib.use('Agg')
     import matplotlib.pyplot as plt
+
     figure, axes = plt.subplots(1, len(grid), figsize=(3.6 * len(grid), 3.2), squeeze=False, sharey=True)
     best_of = min if _lower_is_better(results[0]['metric']) else max
     for axis, (name, values) in zip(axes[0], grid.items()):
@@ -193,7 +216,7 @@ def find_parent(config: Config, name: str) -> Any:
             node = node[parent]
         else:
             known = f'; it has {sorted(node)}' if isinstance(node, dict) else ''
-            raise ValueError(f'--grid {name}: the config has no {".".join(parents[:depth + 1])}{known}')
+            raise ValueError(f'--grid {name}: the config has no {".".join(parents[: depth + 1])}{known}')
     return node
 
 
@@ -216,8 +239,13 @@ def current_value(config: Config, name: str) -> Any:
 
 def own_values(config: Config, grid: Dict[str, Sequence[str]]) -> Set[Tuple[str, str]]:
     """The (name, value) pairs of a grid that leave the config as it is; raises as :func:`current_value`."""
-    return {(name, value) for name, values in grid.items() for current in [current_value(config, name)]
-            for value in values if parse_options([f'{name}={value}'])[name] == current}
+    return {
+        (name, value)
+        for name, values in grid.items()
+        for current in [current_value(config, name)]
+        for value in values
+        if parse_options([f'{name}={value}'])[name] == current
+    }
 
 
 def parse_options(options: Sequence[str]) -> Dict[str, Any]:
@@ -269,9 +297,11 @@ def main(argv=None) -> None:
     config.merge_from_dict(parse_options(args.cfg_options))
     shared = validated_on_test_faces(config)
     if shared:
-        args.parser.error(f'{args.config} validates on its test faces ({shared}), which must not choose anything. Hold '
-                          'training faces out with --val-fraction of the converter and give both files: --cfg-options '
-                          'train_dataloader.dataset.ann_file=... val_dataloader.dataset.ann_file=...')
+        args.parser.error(
+            f'{args.config} validates on its test faces ({shared}), which must not choose anything. Hold '
+            'training faces out with --val-fraction of the converter and give both files: --cfg-options '
+            'train_dataloader.dataset.ann_file=... val_dataloader.dataset.ann_file=...'
+        )
     finished, failed = [], []
     try:
         own = own_values(config, args.grid)

@@ -197,9 +197,7 @@ def convert_part(args, out: Output) -> None:
 
 
 def main(argv=None) -> None:
-    parser = argument_parser(
-        __doc__, 'folder with afw, helen, lfpw, ibug', 'data/300w'
-    )
+    parser = argument_parser(__doc__, 'folder with afw, helen, lfpw, ibug', 'data/300w')
     add_image_options(parser)
     parser.add_argument(
         '--names',

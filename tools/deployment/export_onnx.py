@@ -7,6 +7,7 @@ demand, the flip test are inside of the graph: what is left to the program aroun
 onnx_example.py does in a few lines. The size of the crop, the padding of the face box and more are in the metadata of
 the file.
 """
+
 import argparse
 import json
 from pathlib import Path
@@ -47,8 +48,10 @@ class CropLandmarker(nn.Module):
         super().__init__()
         codec = getattr(model.head, 'decoder', None)
         if not isinstance(codec, ImageAwareLabelSmoothing):
-            raise ValueError(f'the head of this model decodes with {type(codec).__name__}; only models of scores '
-                             '(ImageAwareLabelSmoothing) can be exported')
+            raise ValueError(
+                f'the head of this model decodes with {type(codec).__name__}; only models of scores '
+                '(ImageAwareLabelSmoothing) can be exported'
+            )
         self.backbone, self.head = model.backbone, model.head
         self.neck = model.neck if model.with_neck else nn.Identity()
         self.codec = codec
@@ -65,7 +68,7 @@ class CropLandmarker(nn.Module):
         corners = codec.grid == 'corners'
         stride = size / last if corners else size / torch.tensor([width, height])
         self.register_buffer('stride', stride)
-        self.register_buffer('offset', torch.full((2, ), -0.5) if corners else 0.5 * stride - 0.5)
+        self.register_buffer('offset', torch.full((2,), -0.5) if corners else 0.5 * stride - 0.5)
 
     def forward(self, crops: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
         images = crops.permute(0, 3, 1, 2).float()
@@ -77,8 +80,11 @@ class CropLandmarker(nn.Module):
             scores = (scores + self._scores(images.flip(-1)).flip(-1)[:, self.mirrored]) * 0.5
         coords, _ = decode_scores(scores, self.codec.subpixel, self.codec.eps)
         confidence, covariance = read_posterior(scores, self.codec.eps, self.calibration)
-        return (coords * self.stride + self.offset, confidence,
-                covariance * (self.stride[:, None] * self.stride[None, :]))
+        return (
+            coords * self.stride + self.offset,
+            confidence,
+            covariance * (self.stride[:, None] * self.stride[None, :]),
+        )
 
     def _scores(self, images: Tensor) -> Tensor:
         return self.head(self.neck(self.backbone(images)))
@@ -93,15 +99,18 @@ def metadata(config: Config, model: nn.Module, flip_test: bool) -> Dict[str, Any
     """
     steps = [step for step in config.test_dataloader.dataset.pipeline if step['type'] == 'GetBBoxCenterScale']
     if not steps:
-        raise ValueError('the test pipeline of this config has no GetBBoxCenterScale: how it cuts faces out cannot be '
-                         'told to the programs that use the file')
+        raise ValueError(
+            'the test pipeline of this config has no GetBBoxCenterScale: how it cuts faces out cannot be '
+            'told to the programs that use the file'
+        )
     names = model.dataset_meta.get('keypoint_id2name') or {}
     return dict(
         input_size=list(model.head.decoder.input_size),
         box_padding=steps[0].get('padding', 1.25),
         dataset=model.dataset_meta['dataset_name'],
         flip_test=flip_test,
-        landmark_names=[names.get(index, str(index)) for index in range(model.dataset_meta['num_keypoints'])])
+        landmark_names=[names.get(index, str(index)) for index in range(model.dataset_meta['num_keypoints'])],
+    )
 
 
 def export(landmarker: CropLandmarker, path: str, notes: Dict[str, Any]) -> None:
@@ -115,8 +124,15 @@ def export(landmarker: CropLandmarker, path: str, notes: Dict[str, Any]) -> None
     width, height = landmarker.codec.input_size
     example = torch.zeros(2, height, width, 3, dtype=torch.uint8)
     program = torch.onnx.export(
-        landmarker.eval(), (example, ), dynamo=True, opset_version=OPSET, input_names=['crops'],
-        output_names=list(OUTPUTS), dynamic_shapes={'crops': {0: torch.export.Dim('batch')}}, verbose=False)
+        landmarker.eval(),
+        (example,),
+        dynamo=True,
+        opset_version=OPSET,
+        input_names=['crops'],
+        output_names=list(OUTPUTS),
+        dynamic_shapes={'crops': {0: torch.export.Dim('batch')}},
+        verbose=False,
+    )
     model = program.model_proto
     for key, value in notes.items():
         entry = model.metadata_props.add()
@@ -131,8 +147,9 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument('config')
     parser.add_argument('checkpoint')
     parser.add_argument('out', help='file to write, .onnx')
-    parser.add_argument('--flip-test', action='store_true',
-                        help='average with the mirrored crop: a little more accurate, half as fast')
+    parser.add_argument(
+        '--flip-test', action='store_true', help='average with the mirrored crop: a little more accurate, half as fast'
+    )
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='changes of the config, as key=value')
     args = parser.parse_args(argv)
     if not args.out.endswith('.onnx'):

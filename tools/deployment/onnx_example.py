@@ -1,8 +1,9 @@
 """Face landmarks with OpenCV and onnxruntime alone: copy this file and the .onnx, nothing else is needed.
 
-    pip install onnxruntime opencv-python-headless
-    python onnx_example.py MODEL.onnx PICTURE --out drawn.png [--box X1 Y1 X2 Y2]
+pip install onnxruntime opencv-python-headless
+python onnx_example.py MODEL.onnx PICTURE --out drawn.png [--box X1 Y1 X2 Y2]
 """
+
 import argparse
 import json
 

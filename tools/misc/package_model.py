@@ -6,6 +6,7 @@ Writes OUT.pth and OUT.py (the config, resolved, which needs no other file). mme
 weights (EMA) as their state_dict, so what is tested is what is kept; the optimizer, the logs and the weights before the
 averaging are left out. (mmpose's own publish_model.py keeps full precision and mmengine's objects.)
 """
+
 import argparse
 import json
 from pathlib import Path

@@ -15,6 +15,7 @@ Examples:
     python tools/model_converters/star2mmpose.py WFLW_STARLoss.pkl star_wflw.pth
     python tools/model_converters/star2mmpose.py last_model.pkl star_300w.pth --key net_ema --landmarks 68
 """
+
 import argparse
 import re
 import sys
@@ -32,14 +33,25 @@ from mmpose_sp.utils.atomic import atomic_path
 BOUNDARIES = {98: 'wflw', 68: '300w', 29: 'cofw_star'}
 
 _BOTTLENECK = {
-    'bn1': 'layers.0', 'conv1.conv': 'layers.2', 'bn2': 'layers.3', 'conv2.conv': 'layers.5',
-    'bn3': 'layers.6', 'conv3.conv': 'layers.8', 'skip_layer.conv': 'shortcut'}
+    'bn1': 'layers.0',
+    'conv1.conv': 'layers.2',
+    'bn2': 'layers.3',
+    'conv2.conv': 'layers.5',
+    'bn3': 'layers.6',
+    'conv3.conv': 'layers.8',
+    'skip_layer.conv': 'shortcut',
+}
 _HOURGLASS = {'up1': 'bypass', 'low1': 'down', 'low2': 'inner', 'low3': 'up'}
 _STEM = {'1': 'stem.3', '3': 'stem.5', '4': 'stem.6'}
 _PREDICTORS = {
-    'out_heatmaps': 'to_scores', 'out_pointmaps': 'to_points', 'out_edgemaps': 'to_edges',
-    'merge_features': 'merge_features', 'merge_heatmaps': 'merge_scores',
-    'merge_pointmaps': 'merge_points', 'merge_edgemaps': 'merge_edges'}
+    'out_heatmaps': 'to_scores',
+    'out_pointmaps': 'to_points',
+    'out_edgemaps': 'to_edges',
+    'merge_features': 'merge_features',
+    'merge_heatmaps': 'merge_scores',
+    'merge_pointmaps': 'merge_points',
+    'merge_edgemaps': 'merge_edges',
+}
 
 
 class ConversionError(ValueError):
@@ -59,8 +71,9 @@ def network_state(checkpoint: Any, key: Optional[str] = None) -> Dict[str, Tenso
         ConversionError: if there is no such key or no network.
     """
     if not isinstance(checkpoint, Mapping):
-        raise ConversionError(f'expected a dict of tensors, found {type(checkpoint).__name__}. '
-                              'Save the state_dict() of the network')
+        raise ConversionError(
+            f'expected a dict of tensors, found {type(checkpoint).__name__}. Save the state_dict() of the network'
+        )
     if key is not None:
         if key not in checkpoint:
             raise ConversionError(f'there is no {key!r}; choose --key from {list(checkpoint)[:20]}')
@@ -73,7 +86,8 @@ def network_state(checkpoint: Any, key: Optional[str] = None) -> Dict[str, Tenso
     if 'pre.0.conv.weight' not in state or 'out_heatmaps.0.conv.weight' not in state:
         raise ConversionError(
             "'pre.0.conv.weight' or 'out_heatmaps.0.conv.weight' is missing: this is no stacked "
-            f'hourglass of STAR or ADNet. Its keys begin with {list(state)[:4]}')
+            f'hourglass of STAR or ADNet. Its keys begin with {list(state)[:4]}'
+        )
     return state
 
 
@@ -103,9 +117,18 @@ def backbone_config(state: Mapping[str, Tensor], score_norm: str = 'instance_rel
     if with_aam:
         membership = state['e2h_transform.weight'][:, :, 0, 0] > 0
         edges = [column.nonzero().flatten().tolist() for column in membership.T]
-    return {'type': 'AttentiveHourglass', 'num_landmarks': num_landmarks, 'edges': edges,
-            'num_stacks': num_stacks, 'channels': channels, 'depth': depth, 'with_aam': with_aam,
-            'add_coord': add_coord, 'boundary_coords': boundary, 'score_norm': score_norm}
+    return {
+        'type': 'AttentiveHourglass',
+        'num_landmarks': num_landmarks,
+        'edges': edges,
+        'num_stacks': num_stacks,
+        'channels': channels,
+        'depth': depth,
+        'with_aam': with_aam,
+        'add_coord': add_coord,
+        'boundary_coords': boundary,
+        'score_norm': score_norm,
+    }
 
 
 def rename(key: str, add_coord: bool = True) -> Optional[str]:
@@ -117,13 +140,12 @@ def rename(key: str, add_coord: bool = True) -> Optional[str]:
         index, rest = rest.split('.', 1)
         if index == '0':
             conv = 'stem.0.conv.' if add_coord else 'stem.0.'
-            return rest.replace('conv.', conv, 1) if rest.startswith('conv.') else (
-                rest.replace('bn.', 'stem.1.', 1))
+            return rest.replace('conv.', conv, 1) if rest.startswith('conv.') else (rest.replace('bn.', 'stem.1.', 1))
         return f'{_STEM[index]}.{_rename_bottleneck(rest)}'
     if top == 'hgs':
         stack, rest = rest.split('.', 1)
         if rest.startswith('coordconv.'):
-            return f'coord_convs.{stack}.{rest[len("coordconv."):]}'
+            return f'coord_convs.{stack}.{rest[len("coordconv.") :]}'
         parts = ['hourglasses', stack]
         while rest.split('.', 1)[0] in _HOURGLASS:
             level, rest = rest.split('.', 1)
@@ -134,7 +156,7 @@ def rename(key: str, add_coord: bool = True) -> Optional[str]:
         if layer == '0':
             return f'features.{stack}.0.{_rename_bottleneck(rest)}'
         kind, name = rest.split('.', 1)
-        return f'features.{stack}.{ {"conv": 1, "bn": 2}[kind]}.{name}'.replace(' ', '')
+        return f'features.{stack}.{ {"conv": 1, "bn": 2}[kind] }.{name}'.replace(' ', '')
     if top == 'e2h_transform':
         return None
     raise KeyError(key)
@@ -169,7 +191,9 @@ def convert_state(state: Mapping[str, Tensor], backbone: AttentiveHourglass) -> 
     problems += [f'no place for {k}' for k in converted if k not in ours]
     problems += [
         f'{k} is {tuple(v.shape)} there and {tuple(ours[k].shape)} here'
-        for k, v in converted.items() if k in ours and v.shape != ours[k].shape]
+        for k, v in converted.items()
+        if k in ours and v.shape != ours[k].shape
+    ]
     if problems:
         shown = '\n  '.join(problems[:12])
         raise ConversionError(f'{len(problems)} parameters do not fit the network:\n  {shown}')
@@ -187,28 +211,38 @@ def model_config(backbone_cfg: dict, size: int = 256, grid: str = 'corners') -> 
     heatmaps = backbone_cfg['score_norm'] == 'instance_relu'
     boundaries = BOUNDARIES.get(backbone_cfg['num_landmarks'])
     decoder = {
-        'type': 'ImageAwareLabelSmoothing', 'input_size': (size, size),
-        'heatmap_size': (size // 4, size // 4), 'boundaries': boundaries,
-        'subpixel': 'expectation' if heatmaps else 'quadratic', 'grid': grid}
+        'type': 'ImageAwareLabelSmoothing',
+        'input_size': (size, size),
+        'heatmap_size': (size // 4, size // 4),
+        'boundaries': boundaries,
+        'subpixel': 'expectation' if heatmaps else 'quadratic',
+        'grid': grid,
+    }
     if boundaries is None:
         decoder['smoothing'] = 'none'
     return {
         'type': 'TopdownPoseEstimator',
         # The reference reads BGR and scales to [-1, 1].
-        'data_preprocessor': {'type': 'PoseDataPreprocessor', 'mean': [127.5] * 3,
-                              'std': [127.5] * 3, 'bgr_to_rgb': False},
+        'data_preprocessor': {
+            'type': 'PoseDataPreprocessor',
+            'mean': [127.5] * 3,
+            'std': [127.5] * 3,
+            'bgr_to_rgb': False,
+        },
         'backbone': backbone_cfg,
         'head': {'type': 'AttentiveHourglassHead', 'log_heatmaps': heatmaps, 'decoder': decoder},
         'test_cfg': {'flip_test': False},
     }
 
 
-def convert(checkpoint: Any,
-            key: Optional[str] = None,
-            landmarks: Optional[int] = None,
-            score_norm: str = 'instance_relu',
-            grid: str = 'corners',
-            size: int = 256) -> tuple:
+def convert(
+    checkpoint: Any,
+    key: Optional[str] = None,
+    landmarks: Optional[int] = None,
+    score_norm: str = 'instance_relu',
+    grid: str = 'corners',
+    size: int = 256,
+) -> tuple:
     """Convert a loaded reference checkpoint.
 
     Args:
@@ -229,8 +263,8 @@ def convert(checkpoint: Any,
     cfg = backbone_config(state, score_norm)
     if landmarks is not None and cfg['num_landmarks'] != landmarks:
         raise ConversionError(
-            f'the checkpoint is for {cfg["num_landmarks"]} landmarks, not {landmarks}: '
-            'it belongs to another dataset')
+            f'the checkpoint is for {cfg["num_landmarks"]} landmarks, not {landmarks}: it belongs to another dataset'
+        )
     kwargs = {k: v for k, v in cfg.items() if k != 'type'}
     converted = convert_state(state, AttentiveHourglass(**kwargs))
     return {
@@ -240,16 +274,23 @@ def convert(checkpoint: Any,
 
 
 def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('src', metavar='SRC', help='checkpoint with the names of STAR')
     parser.add_argument('dst', metavar='DST', help='checkpoint to write')
     parser.add_argument('--key', help="entry of SRC with the network: 'net', 'net_ema'")
     parser.add_argument('--landmarks', type=int, help='expected number of landmarks')
-    parser.add_argument('--score-norm', choices=('instance_relu', 'none'), default='instance_relu',
-                        help="what the network does to its scores (default: the reference's)")
-    parser.add_argument('--grid', choices=('corners', 'centers'), default='corners',
-                        help="how map pixels become input pixels (default: the reference's)")
+    parser.add_argument(
+        '--score-norm',
+        choices=('instance_relu', 'none'),
+        default='instance_relu',
+        help="what the network does to its scores (default: the reference's)",
+    )
+    parser.add_argument(
+        '--grid',
+        choices=('corners', 'centers'),
+        default='corners',
+        help="how map pixels become input pixels (default: the reference's)",
+    )
     parser.add_argument('--input-size', type=int, default=256, help='side of the input in px')
     parser.add_argument('--config', help='also write the model section there (.py)')
     return parser.parse_args(argv)
@@ -259,15 +300,17 @@ def main(argv: Optional[List[str]] = None) -> int:
     args = parse_args(argv)
     try:
         checkpoint = torch.load(args.src, map_location='cpu', weights_only=True)
-        converted, model = convert(checkpoint, args.key, args.landmarks, args.score_norm,
-                                   args.grid, args.input_size)
+        converted, model = convert(checkpoint, args.key, args.landmarks, args.score_norm, args.grid, args.input_size)
     except ConversionError as error:
         print(f'{args.src}: {error}', file=sys.stderr)
         return 1
     except Exception as error:  # torch.load raises many types for a file it cannot read
-        print(f'{args.src} cannot be read as a checkpoint of tensors ({type(error).__name__}: '
-              f'{str(error).splitlines()[0] if str(error) else ""}). If you trust it, re-save its '
-              'network with torch.save(net.state_dict(), ...)', file=sys.stderr)
+        print(
+            f'{args.src} cannot be read as a checkpoint of tensors ({type(error).__name__}: '
+            f'{str(error).splitlines()[0] if str(error) else ""}). If you trust it, re-save its '
+            'network with torch.save(net.state_dict(), ...)',
+            file=sys.stderr,
+        )
         return 1
     with atomic_path(args.dst) as temporary:
         torch.save(converted, temporary)

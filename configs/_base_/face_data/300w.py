@@ -2,6 +2,12 @@
 _base_ = ['face.py']
 
 dataset_type = 'SPFace300WDataset'  # MMPoseInferencer reads it to pick the face detector
-train_dataloader = dict(dataset=dict(type=dataset_type, data_root='data/300w/', ann_file='annotations/face_landmarks_300w_train.json'))
-val_dataloader = dict(dataset=dict(type=dataset_type, data_root='data/300w/', ann_file='annotations/face_landmarks_300w_valid.json'))
-test_dataloader = dict(dataset=dict(type=dataset_type, data_root='data/300w/', ann_file='annotations/face_landmarks_300w_valid.json'))
+train_dataloader = dict(
+    dataset=dict(type=dataset_type, data_root='data/300w/', ann_file='annotations/face_landmarks_300w_train.json')
+)
+val_dataloader = dict(
+    dataset=dict(type=dataset_type, data_root='data/300w/', ann_file='annotations/face_landmarks_300w_valid.json')
+)
+test_dataloader = dict(
+    dataset=dict(type=dataset_type, data_root='data/300w/', ann_file='annotations/face_landmarks_300w_valid.json')
+)

@@ -3,6 +3,12 @@
 _base_ = ['face.py']
 
 dataset_type = 'SPFace300WDataset'  # MMPoseInferencer reads it to pick the face detector
-train_dataloader = dict(dataset=dict(type=dataset_type, data_root='data/300w/', ann_file='annotations/face_landmarks_300w_part_train.json'))
-val_dataloader = dict(dataset=dict(type=dataset_type, data_root='data/300w/', ann_file='annotations/face_landmarks_300w_part_val.json'))
-test_dataloader = dict(dataset=dict(type=dataset_type, data_root='data/300w/', ann_file='annotations/face_landmarks_300w_part_test.json'))
+train_dataloader = dict(
+    dataset=dict(type=dataset_type, data_root='data/300w/', ann_file='annotations/face_landmarks_300w_part_train.json')
+)
+val_dataloader = dict(
+    dataset=dict(type=dataset_type, data_root='data/300w/', ann_file='annotations/face_landmarks_300w_part_val.json')
+)
+test_dataloader = dict(
+    dataset=dict(type=dataset_type, data_root='data/300w/', ann_file='annotations/face_landmarks_300w_part_test.json')
+)

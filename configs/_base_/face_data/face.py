@@ -14,7 +14,8 @@ geometry = [
         scale_factor=(0.82, 1.18),
         scale_prob=1.0,
         rotate_factor=33,
-        rotate_prob=1.0),
+        rotate_prob=1.0,
+    ),
 ]
 # After the crop and after the target, so that an occluded landmark is still to be predicted.
 texture = [
@@ -32,14 +33,16 @@ train_dataloader = dict(
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(data_prefix=dict(img='images/')))
+    dataset=dict(data_prefix=dict(img='images/')),
+)
 val_dataloader = dict(
     batch_size=32,
     num_workers=2,
     persistent_workers=True,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
-    dataset=dict(data_prefix=dict(img='images/'), test_mode=True))
+    dataset=dict(data_prefix=dict(img='images/'), test_mode=True),
+)
 test_dataloader = val_dataloader
 
 # The normaliser, the threshold and the subsets follow the dataset (see FaceAlignmentMetric).

@@ -2,6 +2,12 @@
 _base_ = ['face.py']
 
 dataset_type = 'SPWFLWDataset'  # MMPoseInferencer reads it to pick the face detector
-train_dataloader = dict(dataset=dict(type=dataset_type, data_root='data/wflw/', ann_file='annotations/face_landmarks_wflw_train.json'))
-val_dataloader = dict(dataset=dict(type=dataset_type, data_root='data/wflw/', ann_file='annotations/face_landmarks_wflw_test.json'))
-test_dataloader = dict(dataset=dict(type=dataset_type, data_root='data/wflw/', ann_file='annotations/face_landmarks_wflw_test.json'))
+train_dataloader = dict(
+    dataset=dict(type=dataset_type, data_root='data/wflw/', ann_file='annotations/face_landmarks_wflw_train.json')
+)
+val_dataloader = dict(
+    dataset=dict(type=dataset_type, data_root='data/wflw/', ann_file='annotations/face_landmarks_wflw_test.json')
+)
+test_dataloader = dict(
+    dataset=dict(type=dataset_type, data_root='data/wflw/', ann_file='annotations/face_landmarks_wflw_test.json')
+)

@@ -2,15 +2,15 @@
 model = dict(
     type='TopdownPoseEstimator',
     data_preprocessor=dict(
-        type='PoseDataPreprocessor',
-        mean=[127.5, 127.5, 127.5],
-        std=[127.5, 127.5, 127.5],
-        bgr_to_rgb=False),
+        type='PoseDataPreprocessor', mean=[127.5, 127.5, 127.5], std=[127.5, 127.5, 127.5], bgr_to_rgb=False
+    ),
     backbone=dict(type='AttentiveHourglass', num_stacks=4, channels=256),
     # Eq. A14: AWing on points and edges + lambda * ours; lambda is the loss_weight of the latter.
     head=dict(
         type='AttentiveHourglassHead',
         loss=dict(type='StructuredPredictionLoss', loss_weight=100.0),
         point_loss=dict(type='AWingLoss'),
-        edge_loss=dict(type='AWingLoss')),
-    test_cfg=dict(flip_test=True))
+        edge_loss=dict(type='AWingLoss'),
+    ),
+    test_cfg=dict(flip_test=True),
+)

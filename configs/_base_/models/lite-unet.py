@@ -2,16 +2,16 @@
 model = dict(
     type='TopdownPoseEstimator',
     data_preprocessor=dict(
-        type='PoseDataPreprocessor',
-        mean=[127.5, 127.5, 127.5],
-        std=[127.5, 127.5, 127.5],
-        bgr_to_rgb=True),
+        type='PoseDataPreprocessor', mean=[127.5, 127.5, 127.5], std=[127.5, 127.5, 127.5], bgr_to_rgb=True
+    ),
     backbone=dict(type='LiteUNet', channels=(40, 60, 80, 120)),
     head=dict(
         type='StructuredPredictionHead',
         in_channels=40,
         deconv_out_channels=None,
-        conv_out_channels=(80, ),
-        conv_kernel_sizes=(1, ),
-        loss=dict(type='StructuredPredictionLoss')),
-    test_cfg=dict(flip_test=True))
+        conv_out_channels=(80,),
+        conv_kernel_sizes=(1,),
+        loss=dict(type='StructuredPredictionLoss'),
+    ),
+    test_cfg=dict(flip_test=True),
+)

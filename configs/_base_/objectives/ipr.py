@@ -11,5 +11,7 @@ objective = dict(
         in_featuremap_size=(32, 32),
         num_joints=68,
         deconv_out_channels=None,
-        loss=dict(type='L1Loss', use_target_weight=True)),
-    test_cfg=dict(flip_test=True, shift_coords=True, shift_heatmap=True))
+        loss=dict(type='L1Loss', use_target_weight=True),
+    ),
+    test_cfg=dict(flip_test=True, shift_coords=True, shift_heatmap=True),
+)

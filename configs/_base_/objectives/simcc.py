@@ -11,5 +11,7 @@ objective = dict(
         in_featuremap_size=(32, 32),
         simcc_split_ratio=2.0,
         deconv_out_channels=None,
-        loss=dict(type='KLDiscretLoss', use_target_weight=True)),
-    test_cfg=dict(flip_test=True))
+        loss=dict(type='KLDiscretLoss', use_target_weight=True),
+    ),
+    test_cfg=dict(flip_test=True),
+)

@@ -6,4 +6,6 @@ objective = dict(
     head=dict(
         loss=dict(_delete_=True, type='SoftArgmaxLoss', kind='l2', loss_weight=25.0),
         point_loss=dict(loss_weight=10.0),
-        edge_loss=dict(loss_weight=10.0)))
+        edge_loss=dict(loss_weight=10.0),
+    ),
+)

@@ -3,4 +3,5 @@
 original = dict(
     codec=dict(grid='corners'),
     backbone=dict(boundary_coords='last_landmark'),
-    load=[dict(type='LoadImage'), dict(type='GetShortSideCenterScale', input_size=(256, 256), padding=1.05)])
+    load=[dict(type='LoadImage'), dict(type='GetShortSideCenterScale', input_size=(256, 256), padding=1.05)],
+)

@@ -7,4 +7,6 @@ objective = dict(
         log_heatmaps=True,
         loss=dict(_delete_=True, type='STARLoss'),
         point_loss=dict(loss_weight=10.0),
-        edge_loss=dict(loss_weight=10.0)))
+        edge_loss=dict(loss_weight=10.0),
+    ),
+)

@@ -13,10 +13,7 @@ from mmpose.structures.bbox import bbox_xyxy2cs
 from . import validation
 
 BOXES = ('landmarks', 'bbox', 'rect')
-_UNREADABLE = (
-    'the image is missing or cannot be decoded: unpack it again, or leave the face out of the '
-    'annotation file'
-)
+_UNREADABLE = 'the image is missing or cannot be decoded: unpack it again, or leave the face out of the annotation file'
 
 
 def mmpose_metainfo(name: str) -> Dict[str, str]:
@@ -166,9 +163,7 @@ class ValidatedFaceDataset:
             visible = points[points[:, 2] > 0, :2]
             box = np.concatenate([visible.min(axis=0), visible.max(axis=0)])
         elif ann.get(self.box) is None:
-            raise ValueError(
-                f"{where} has no {self.box!r}: convert the dataset again, or use box='landmarks'"
-            )
+            raise ValueError(f"{where} has no {self.box!r}: convert the dataset again, or use box='landmarks'")
         else:
             box = np.array(ann[self.box], dtype=np.float64)
             if self.box == 'bbox':

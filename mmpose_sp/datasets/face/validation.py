@@ -132,13 +132,10 @@ def check_landmarks(where: str, keypoints: Sequence[float], num_keypoints: int) 
     bad = np.flatnonzero(~np.isfinite(points).all(axis=1))
     if bad.size:
         raise ValueError(
-            f'{where}: landmark {_some(bad)} is NaN or infinite; annotate it, or write visibility '
-            '0 with coordinates 0'
+            f'{where}: landmark {_some(bad)} is NaN or infinite; annotate it, or write visibility 0 with coordinates 0'
         )
     if not (points[:, 2] > 0).any():
-        raise ValueError(
-            f'{where}: no landmark is annotated (visibility > 0); leave the face out of the file'
-        )
+        raise ValueError(f'{where}: no landmark is annotated (visibility > 0); leave the face out of the file')
     return points
 
 
@@ -186,15 +183,11 @@ def check_faces(path: str, dataset: Dict, num_keypoints: int) -> List[str]:
     findings = []
     if outside:
         findings.append(
-            f'{sum(outside)} landmarks of {len(outside)} of {len(dataset["annotations"])} faces '
-            'lie outside their image'
+            f'{sum(outside)} landmarks of {len(outside)} of {len(dataset["annotations"])} faces lie outside their image'
         )
     crowds = sum(bool(row.get('iscrowd')) for row in dataset['annotations'])
     if crowds == len(dataset['annotations']):
-        raise ValueError(
-            f'annotation file {path}: all faces are marked iscrowd and would be left out; write '
-            'iscrowd 0'
-        )
+        raise ValueError(f'annotation file {path}: all faces are marked iscrowd and would be left out; write iscrowd 0')
     if crowds:
         findings.append(f'{crowds} faces are marked iscrowd and left out')
     return findings
@@ -203,14 +196,9 @@ def check_faces(path: str, dataset: Dict, num_keypoints: int) -> List[str]:
 def check_box(where: str, box: np.ndarray, source: str) -> None:
     """Raise ``ValueError`` where the face box (x1, y1, x2, y2) has no area or is not finite."""
     if not np.isfinite(box).all() or (box[2:] <= box[:2]).any():
-        fix = (
-            'correct the landmarks'
-            if source == 'landmarks'
-            else "correct it, or use box='landmarks'"
-        )
+        fix = 'correct the landmarks' if source == 'landmarks' else "correct it, or use box='landmarks'"
         raise ValueError(
-            f'{where}: the face box ({source}) from {box[:2].tolist()} to {box[2:].tolist()} has '
-            f'no area; {fix}'
+            f'{where}: the face box ({source}) from {box[:2].tolist()} to {box[2:].tolist()} has no area; {fix}'
         )
 
 
@@ -227,9 +215,7 @@ def check_images(path: str, images: Iterable[str]) -> None:
         ValueError: some images cannot be decoded.
     """
     images = [image for image in dict.fromkeys(images) if '://' not in image]
-    missing = [
-        image for image in images if not os.path.isfile(image) or os.path.getsize(image) == 0
-    ]
+    missing = [image for image in images if not os.path.isfile(image) or os.path.getsize(image) == 0]
     if missing:
         raise FileNotFoundError(
             f'{len(missing)} of {len(images)} images of {path} are missing or empty '

@@ -1,4 +1,5 @@
 """The face crop of ADNet and STAR."""
+
 from typing import Tuple
 
 import numpy as np

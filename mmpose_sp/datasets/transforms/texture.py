@@ -4,6 +4,7 @@
 They come after the crop and after the target: an occluded landmark keeps its label and its weight. Each draws from
 NumPy's global generator, which mmengine seeds per worker, and leaves the array that it was given untouched.
 """
+
 from abc import abstractmethod
 from typing import Optional, Tuple
 
@@ -55,8 +56,9 @@ class RandomTexture(BaseTransform):
         """Change ``results['img']`` or leave it as it is."""
         img = results['img']
         if img.dtype != np.uint8:
-            raise TypeError(f'{type(self).__name__} works on uint8 images, got {img.dtype}; move it before the '
-                            'normalisation')
+            raise TypeError(
+                f'{type(self).__name__} works on uint8 images, got {img.dtype}; move it before the normalisation'
+            )
         parameters = self._draw(img.shape)
         if parameters is not None:
             results['img'] = self.texture(img, *parameters)
@@ -96,11 +98,9 @@ class RandomOcclusion(RandomTexture):
         fill (int | tuple): Value of the covered pixels, one number or one per channel. Defaults to 0
     """
 
-    def __init__(self,
-                 prob: float = 0.4,
-                 size: Tuple[float, float] = (0.1, 0.4),
-                 aspect_jitter: float = 0.1,
-                 fill=0) -> None:
+    def __init__(
+        self, prob: float = 0.4, size: Tuple[float, float] = (0.1, 0.4), aspect_jitter: float = 0.1, fill=0
+    ) -> None:
         super().__init__(prob)
         self.size = _range('size', size, 0, 1)
         self.aspect_jitter = aspect_jitter
@@ -149,7 +149,7 @@ class RandomBoxBlur(RandomTexture):
 
     def sample(self, shape: Tuple[int, ...]) -> tuple:
         """Side of the window in px, odd."""
-        return (int(sum(shape[:2]) / 2 * np.random.uniform(0, self.max_kernel)) | 1, )
+        return (int(sum(shape[:2]) / 2 * np.random.uniform(0, self.max_kernel)) | 1,)
 
     def texture(self, img: np.ndarray, kernel: int) -> np.ndarray:
         """Box blur; OpenCV reflects the image at its borders."""
@@ -174,21 +174,20 @@ class RandomGamma(RandomTexture):
         darken (tuple): Range of gamma >= 1. Defaults to (1, 4)
     """
 
-    def __init__(self,
-                 prob: float = 0.2,
-                 brighten: Tuple[float, float] = (0.25, 1.),
-                 darken: Tuple[float, float] = (1., 4.)) -> None:
+    def __init__(
+        self, prob: float = 0.2, brighten: Tuple[float, float] = (0.25, 1.0), darken: Tuple[float, float] = (1.0, 4.0)
+    ) -> None:
         super().__init__(prob)
         self.brighten = _range('brighten', brighten, 1e-3, 1)
         self.darken = _range('darken', darken, 1)
 
     def sample(self, shape: Tuple[int, ...]) -> tuple:
         """gamma."""
-        return (np.random.uniform(*(self.brighten if np.random.rand() < 0.5 else self.darken)), )
+        return (np.random.uniform(*(self.brighten if np.random.rand() < 0.5 else self.darken)),)
 
     def texture(self, img: np.ndarray, gamma: float) -> np.ndarray:
         """Look every value up."""
-        table = np.rint(255 * (np.arange(256) / 255)**gamma).astype(np.uint8)
+        table = np.rint(255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)
         return cv2.LUT(img, table).reshape(img.shape)
 
 

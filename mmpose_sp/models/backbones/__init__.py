@@ -1,4 +1,5 @@
 """Backbones that mmpose does not have."""
+
 from .attentive_hourglass import AttentiveHourglass
 from .lite_unet import LiteUNet
 

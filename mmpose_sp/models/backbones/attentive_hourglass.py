@@ -1,4 +1,5 @@
 """Stacked hourglasses with coordinate channels and anisotropic attention (ADNet, STAR)."""
+
 from typing import Optional, Sequence, Tuple, Union
 
 import torch
@@ -69,12 +70,16 @@ class Bottleneck(nn.Module):
         super().__init__()
         width = out_channels // 2
         self.layers = nn.Sequential(
-            nn.BatchNorm2d(in_channels), nn.ReLU(inplace=True),
+            nn.BatchNorm2d(in_channels),
+            nn.ReLU(inplace=True),
             nn.Conv2d(in_channels, width, 1),
-            nn.BatchNorm2d(width), nn.ReLU(inplace=True),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
             nn.Conv2d(width, width, 3, padding=1),
-            nn.BatchNorm2d(width), nn.ReLU(inplace=True),
-            nn.Conv2d(width, out_channels, 1))
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, out_channels, 1),
+        )
         self.shortcut = nn.Identity()
         if in_channels != out_channels:
             self.shortcut = nn.Conv2d(in_channels, out_channels, 1)
@@ -94,14 +99,13 @@ class Hourglass(nn.Module):
         super().__init__()
         self.bypass = Bottleneck(channels, channels)
         self.down = Bottleneck(channels, channels)
-        self.inner = (Hourglass(depth - 1, channels) if depth > 1
-                      else Bottleneck(channels, channels))
+        self.inner = Hourglass(depth - 1, channels) if depth > 1 else Bottleneck(channels, channels)
         self.up = Bottleneck(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, h, w) to the same shape."""
         low = self.up(self.inner(self.down(F.max_pool2d(x, 2))))
-        return self.bypass(x) + F.interpolate(low, scale_factor=2., mode='nearest')
+        return self.bypass(x) + F.interpolate(low, scale_factor=2.0, mode='nearest')
 
 
 class EdgeToLandmark(nn.Module):
@@ -119,8 +123,10 @@ class EdgeToLandmark(nn.Module):
         membership = torch.zeros(num_landmarks, len(edges))
         for edge, indices in enumerate(edges):
             if min(indices) < 0 or max(indices) >= num_landmarks:
-                raise ValueError(f'edges[{edge}] names a landmark outside 0..{num_landmarks - 1}: '
-                                 f'{list(indices)}. Use the curves of the same landmark scheme')
+                raise ValueError(
+                    f'edges[{edge}] names a landmark outside 0..{num_landmarks - 1}: '
+                    f'{list(indices)}. Use the curves of the same landmark scheme'
+                )
             membership[list(indices), edge] = 1
         # Both follow from the config, so they stay out of checkpoints.
         self.register_buffer('membership', membership[:, :, None, None], persistent=False)
@@ -192,32 +198,35 @@ class AttentiveHourglass(BaseModule):
 
     stride = 4
 
-    def __init__(self,
-                 num_landmarks: int = 98,
-                 edges: Union[None, str, Sequence[Sequence[int]]] = None,
-                 num_stacks: int = 4,
-                 channels: int = 256,
-                 depth: int = 4,
-                 with_aam: bool = True,
-                 add_coord: bool = True,
-                 boundary_coords: str = 'edges',
-                 score_norm: str = 'none',
-                 attention: str = 'scores',
-                 in_channels: int = 3,
-                 init_cfg: Optional[dict] = None):
+    def __init__(
+        self,
+        num_landmarks: int = 98,
+        edges: Union[None, str, Sequence[Sequence[int]]] = None,
+        num_stacks: int = 4,
+        channels: int = 256,
+        depth: int = 4,
+        with_aam: bool = True,
+        add_coord: bool = True,
+        boundary_coords: str = 'edges',
+        score_norm: str = 'none',
+        attention: str = 'scores',
+        in_channels: int = 3,
+        init_cfg: Optional[dict] = None,
+    ):
         super().__init__(init_cfg)
         if isinstance(edges, str):
             if edges not in BOUNDARIES:
                 raise ValueError(f'edges must be one of {sorted(BOUNDARIES)}, got {edges!r}')
             edges = [boundary.indices for boundary in BOUNDARIES[edges]]
         if with_aam and not edges:
-            raise ValueError('AttentiveHourglass with attention needs `edges`, the landmark '
-                             'indices of each boundary curve. Give them or set with_aam=False')
+            raise ValueError(
+                'AttentiveHourglass with attention needs `edges`, the landmark '
+                'indices of each boundary curve. Give them or set with_aam=False'
+            )
         if channels % 8 != 0:
             raise ValueError(f'channels must be a multiple of 8, got {channels}')
         if boundary_coords not in ('edges', 'last_landmark', 'none'):
-            raise ValueError("boundary_coords must be 'edges', 'last_landmark' or 'none', got "
-                             f'{boundary_coords!r}')
+            raise ValueError(f"boundary_coords must be 'edges', 'last_landmark' or 'none', got {boundary_coords!r}")
         if score_norm not in ('none', 'instance_relu'):
             raise ValueError(f"score_norm must be 'none' or 'instance_relu', got {score_norm!r}")
         if attention not in ('scores', 'posterior'):
@@ -240,21 +249,31 @@ class AttentiveHourglass(BaseModule):
         make_stem = CoordConv if add_coord else nn.Conv2d
         self.stem = nn.Sequential(
             make_stem(in_channels, channels // 4, **stem_args),
-            nn.BatchNorm2d(channels // 4), nn.ReLU(inplace=True),
-            Bottleneck(channels // 4, channels // 2), nn.MaxPool2d(2),
-            Bottleneck(channels // 2, channels // 2), Bottleneck(channels // 2, channels))
+            nn.BatchNorm2d(channels // 4),
+            nn.ReLU(inplace=True),
+            Bottleneck(channels // 4, channels // 2),
+            nn.MaxPool2d(2),
+            Bottleneck(channels // 2, channels // 2),
+            Bottleneck(channels // 2, channels),
+        )
 
         def each(make, count=num_stacks):
             return nn.ModuleList(make(i) for i in range(count))
 
         if add_coord:
             with_boundary = boundary_coords != 'none'
-            self.coord_convs = each(lambda i: CoordConv(
-                channels, channels, with_boundary=with_boundary and i > 0, kernel_size=1))
+            self.coord_convs = each(
+                lambda i: CoordConv(channels, channels, with_boundary=with_boundary and i > 0, kernel_size=1)
+            )
         self.hourglasses = each(lambda i: Hourglass(depth, channels))
-        self.features = each(lambda i: nn.Sequential(
-            Bottleneck(channels, channels), conv1x1(channels, channels),
-            nn.BatchNorm2d(channels), nn.ReLU(inplace=True)))
+        self.features = each(
+            lambda i: nn.Sequential(
+                Bottleneck(channels, channels),
+                conv1x1(channels, channels),
+                nn.BatchNorm2d(channels),
+                nn.ReLU(inplace=True),
+            )
+        )
         self.to_scores = each(lambda i: conv1x1(channels, num_landmarks, std=0.001))
         merges = num_stacks - 1
         self.merge_features = each(lambda i: conv1x1(channels, channels), merges)
@@ -280,7 +299,8 @@ class AttentiveHourglass(BaseModule):
         if x.shape[-2] % multiple or x.shape[-1] % multiple:
             raise ValueError(
                 f'AttentiveHourglass of depth {self.depth} needs an input whose height and width '
-                f'are multiples of {multiple}, got {tuple(x.shape[-2:])}')
+                f'are multiples of {multiple}, got {tuple(x.shape[-2:])}'
+            )
         x = self.stem(x)
         outputs, boundary = [], None
         for i in range(self.num_stacks):

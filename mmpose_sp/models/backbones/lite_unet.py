@@ -1,4 +1,5 @@
 """A small encoder-decoder for machines without a GPU."""
+
 from typing import Optional, Sequence, Tuple
 
 import torch.nn.functional as F
@@ -13,10 +14,8 @@ def _block(in_channels: int, out_channels: int, stride: int, norm_cfg: dict) -> 
     """mmpose's residual block; the shortcut is a 1x1 convolution where the shape changes."""
     shortcut = None
     if stride != 1 or in_channels != out_channels:
-        shortcut = ConvModule(
-            in_channels, out_channels, 1, stride=stride, norm_cfg=norm_cfg, act_cfg=None)
-    return BasicBlock(
-        in_channels, out_channels, stride=stride, downsample=shortcut, norm_cfg=norm_cfg)
+        shortcut = ConvModule(in_channels, out_channels, 1, stride=stride, norm_cfg=norm_cfg, act_cfg=None)
+    return BasicBlock(in_channels, out_channels, stride=stride, downsample=shortcut, norm_cfg=norm_cfg)
 
 
 @MODELS.register_module()
@@ -36,21 +35,27 @@ class LiteUNet(BaseBackbone):
     Citation: Ronneberger et al., "U-Net: Convolutional networks for biomedical image segmentation", MICCAI 2015.
     """
 
-    def __init__(self,
-                 channels: Sequence[int] = (32, 48, 64, 96),
-                 in_channels: int = 3,
-                 norm_cfg: dict = dict(type='BN'),  # noqa: B006, C408
-                 init_cfg: Optional[dict] = None):
-        super().__init__(init_cfg=init_cfg or [
-            dict(type='Kaiming', layer='Conv2d'),  # noqa: C408
-            dict(type='Constant', val=1, layer='_BatchNorm'),  # noqa: C408
-        ])
+    def __init__(
+        self,
+        channels: Sequence[int] = (32, 48, 64, 96),
+        in_channels: int = 3,
+        norm_cfg: dict = dict(type='BN'),  # noqa: B006, C408
+        init_cfg: Optional[dict] = None,
+    ):
+        super().__init__(
+            init_cfg=init_cfg
+            or [
+                dict(type='Kaiming', layer='Conv2d'),  # noqa: C408
+                dict(type='Constant', val=1, layer='_BatchNorm'),  # noqa: C408
+            ]
+        )
         if len(channels) < 2:
             raise ValueError(f'channels needs at least two widths, got {tuple(channels)}')
         first = channels[0]
         self.stem = nn.Sequential(
             ConvModule(in_channels, first // 2, 3, stride=2, padding=1, norm_cfg=norm_cfg),
-            _block(first // 2, first, 2, norm_cfg))
+            _block(first // 2, first, 2, norm_cfg),
+        )
         pairs = list(zip(channels[:-1], channels[1:]))
         self.down = nn.ModuleList(_block(fine, coarse, 2, norm_cfg) for fine, coarse in pairs)
         self.bottom = _block(channels[-1], channels[-1], 1, norm_cfg)
@@ -68,4 +73,4 @@ class LiteUNet(BaseBackbone):
         x = self.bottom(x)
         for narrow, up, fine in reversed(list(zip(self.narrow, self.up, skips))):
             x = up(fine + F.interpolate(narrow(x), size=fine.shape[-2:], mode='nearest'))
-        return (x, )
+        return (x,)

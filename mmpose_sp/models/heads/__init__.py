@@ -1,4 +1,5 @@
 """Heads on score maps."""
+
 from .attentive_hourglass_head import AttentiveHourglassHead
 from .structured_prediction_head import StructuredPredictionHead
 

@@ -1,4 +1,5 @@
 """Losses and predictions of the stacked hourglass network with attention."""
+
 from typing import List, Optional, Sequence, Tuple
 
 import torch
@@ -73,15 +74,17 @@ class AttentiveHourglassHead(ScoreMapMixin, BaseHead):
         init_cfg (dict, optional): See :class:`mmengine.model.BaseModule`.
     """
 
-    def __init__(self,
-                 loss: ConfigType = dict(type='StructuredPredictionLoss'),  # noqa: B006, C408
-                 point_loss: OptConfigType = dict(type='AWingLoss'),  # noqa: B006, C408
-                 edge_loss: OptConfigType = dict(type='AWingLoss'),  # noqa: B006, C408
-                 stack_weights: Optional[Sequence[float]] = None,
-                 point_sigma: float = 0.4,
-                 log_heatmaps: bool = False,
-                 decoder: OptConfigType = None,
-                 init_cfg: OptConfigType = None):
+    def __init__(
+        self,
+        loss: ConfigType = dict(type='StructuredPredictionLoss'),  # noqa: B006, C408
+        point_loss: OptConfigType = dict(type='AWingLoss'),  # noqa: B006, C408
+        edge_loss: OptConfigType = dict(type='AWingLoss'),  # noqa: B006, C408
+        stack_weights: Optional[Sequence[float]] = None,
+        point_sigma: float = 0.4,
+        log_heatmaps: bool = False,
+        decoder: OptConfigType = None,
+        init_cfg: OptConfigType = None,
+    ):
         super().__init__(init_cfg)
         self.loss_module = MODELS.build(loss)
         self.point_loss = MODELS.build(point_loss) if point_loss else None
@@ -98,10 +101,9 @@ class AttentiveHourglassHead(ScoreMapMixin, BaseHead):
     def _scores(self, stack: Tuple[Tensor, ...]) -> Tensor:
         return log_posterior(stack[0]) if self.log_heatmaps else stack[0]
 
-    def loss(self,
-             feats: Sequence[Tuple[Tensor, ...]],
-             batch_data_samples: OptSampleList,
-             train_cfg: OptConfigType = None) -> dict:
+    def loss(
+        self, feats: Sequence[Tuple[Tensor, ...]], batch_data_samples: OptSampleList, train_cfg: OptConfigType = None
+    ) -> dict:
         """Losses ``loss_kpt``, with attention ``loss_point`` and ``loss_edge``, and ``acc_pose``.
 
         Args:
@@ -118,29 +120,34 @@ class AttentiveHourglassHead(ScoreMapMixin, BaseHead):
         scores = self.forward(feats)
         labels, weights, covariances = self.gather_labels(batch_data_samples, scores.device)
 
-        losses = {'loss_kpt': sum(
-            w * self.loss_module(self._scores(stack), labels, weights, covariances)
-            for w, stack in zip(stack_weights, feats))}
+        losses = {
+            'loss_kpt': sum(
+                w * self.loss_module(self._scores(stack), labels, weights, covariances)
+                for w, stack in zip(stack_weights, feats)
+            )
+        }
         if len(feats[-1]) > 1:
             if self.point_loss is not None:
                 targets = self._point_targets(labels, weights, scores)
                 losses['loss_point'] = sum(
                     w * self.point_loss(stack[1], self._ignore(targets, stack[1], weights))
-                    for w, stack in zip(stack_weights, feats))
+                    for w, stack in zip(stack_weights, feats)
+                )
             if self.edge_loss is not None:
                 targets = self._edge_targets(batch_data_samples, feats[-1][2])
                 losses['loss_edge'] = sum(
-                    w * self.edge_loss(stack[2], targets)
-                    for w, stack in zip(stack_weights, feats))
+                    w * self.edge_loss(stack[2], targets) for w, stack in zip(stack_weights, feats)
+                )
         losses.update(self.accuracy(scores, labels, weights, train_cfg))
         return losses
 
     def _stack_weights(self, num_stacks: int) -> List[float]:
         if self.stack_weights is None:
-            return [0.5**(num_stacks - 1 - i) for i in range(num_stacks)]
+            return [0.5 ** (num_stacks - 1 - i) for i in range(num_stacks)]
         if len(self.stack_weights) != num_stacks:
-            raise ValueError(f'stack_weights has {len(self.stack_weights)} weights, but the '
-                             f'backbone has num_stacks={num_stacks}')
+            raise ValueError(
+                f'stack_weights has {len(self.stack_weights)} weights, but the backbone has num_stacks={num_stacks}'
+            )
         return list(self.stack_weights)
 
     def _point_targets(self, labels: Tensor, weights: Tensor, scores: Tensor) -> Tensor:
@@ -157,12 +164,15 @@ class AttentiveHourglassHead(ScoreMapMixin, BaseHead):
     @staticmethod
     def _edge_targets(batch_data_samples: OptSampleList, edges: Tensor) -> Tensor:
         if 'edge_heatmaps' not in batch_data_samples[0].get('gt_fields', {}):
-            raise KeyError('gt_fields.edge_heatmaps is missing: set edge_maps=True in the codec '
-                           'of GenerateTarget, or edge_loss=None in the head')
+            raise KeyError(
+                'gt_fields.edge_heatmaps is missing: set edge_maps=True in the codec '
+                'of GenerateTarget, or edge_loss=None in the head'
+            )
         targets = torch.stack([s.gt_fields.edge_heatmaps for s in batch_data_samples])
         if targets.shape[1:] != edges.shape[1:]:
             raise ValueError(
                 f'gt_fields.edge_heatmaps of shape {tuple(targets.shape[1:])} do not fit the '
                 f"backbone's edges {tuple(edges.shape[1:])}: the backbone's `edges` and the "
-                "codec's `boundaries` and `heatmap_size` must agree")
+                "codec's `boundaries` and `heatmap_size` must agree"
+            )
         return targets.to(edges.device)

@@ -1,4 +1,5 @@
 """What every head on score maps shares: targets, accuracy, flip test and decoding."""
+
 from typing import List, Optional, Tuple
 
 import torch
@@ -20,8 +21,9 @@ class ScoreMapMixin:
     pck_threshold = 0.05
 
     @staticmethod
-    def gather_labels(batch_data_samples: OptSampleList,
-                      device: torch.device) -> Tuple[Tensor, Tensor, Optional[Tensor]]:
+    def gather_labels(
+        batch_data_samples: OptSampleList, device: torch.device
+    ) -> Tuple[Tensor, Tensor, Optional[Tensor]]:
         """Stack the codec's targets of a batch.
 
         Returns:
@@ -36,7 +38,8 @@ class ScoreMapMixin:
             raise KeyError(
                 'gt_instance_labels.keypoint_labels is missing: the GenerateTarget of the '
                 "pipeline needs encoder=dict(type='ImageAwareLabelSmoothing', ...), the codec "
-                "that the head's decoder names")
+                "that the head's decoder names"
+            )
         labels = torch.cat([s.keypoint_labels for s in samples]).to(device)
         if 'keypoint_weights' in samples[0]:
             weights = torch.cat([s.keypoint_weights for s in samples]).to(device)
@@ -62,23 +65,27 @@ class ScoreMapMixin:
         keypoints, _ = self._decode_tensors(scores)
         keypoints = keypoints.to(scores.device)
         # axis by axis: a tensor of the sizes would have to be copied to the device
-        error = torch.stack([
-            (keypoints[..., i] + 0.5) / self.decoder.input_size[i] - (labels[..., i] + 0.5) / size
-            for i, size in enumerate((scores.shape[-1], scores.shape[-2]))], dim=-1)
+        error = torch.stack(
+            [
+                (keypoints[..., i] + 0.5) / self.decoder.input_size[i] - (labels[..., i] + 0.5) / size
+                for i, size in enumerate((scores.shape[-1], scores.shape[-2]))
+            ],
+            dim=-1,
+        )
         counted = weights > 0
         found = (error.norm(dim=-1) < self.pck_threshold) & counted
         return found.sum() / counted.sum().clamp(min=1)
 
-    def accuracy(self, scores: Tensor, labels: Tensor, weights: Tensor,
-                 train_cfg: Optional[ConfigType]) -> dict:
+    def accuracy(self, scores: Tensor, labels: Tensor, weights: Tensor, train_cfg: Optional[ConfigType]) -> dict:
         """``dict(acc_pose=...)``; empty without a decoder or with ``compute_acc=False``."""
         batched = self.decoder is not None and self.decoder.support_batch_decoding
         if not batched or not (train_cfg or {}).get('compute_acc', True):
             return {}
         return {'acc_pose': self.pck(scores, labels, weights)}
 
-    def predict(self, feats: Features, batch_data_samples: OptSampleList,
-                test_cfg: Optional[ConfigType] = None) -> Predictions:
+    def predict(
+        self, feats: Features, batch_data_samples: OptSampleList, test_cfg: Optional[ConfigType] = None
+    ) -> Predictions:
         """Landmarks in input px, and the scores themselves with ``test_cfg.output_heatmaps``.
 
         Args:
@@ -111,11 +118,13 @@ class ScoreMapMixin:
             raise ValueError(
                 'test_cfg.shift_heatmap=True would bias the flip test by half a heatmap pixel: '
                 'score maps are pixel-centred and flip exactly. '
-                'Set model.test_cfg.shift_heatmap=False')
+                'Set model.test_cfg.shift_heatmap=False'
+            )
         if test_cfg.get('flip_mode', 'heatmap') != 'heatmap':
             raise ValueError(
                 f'test_cfg.flip_mode={test_cfg["flip_mode"]!r} does not apply to score maps. '
-                "Set model.test_cfg.flip_mode='heatmap'")
+                "Set model.test_cfg.flip_mode='heatmap'"
+            )
 
     def decode(self, batch_outputs: Tensor) -> List[InstanceData]:
         """Decode (B, K, h, w) scores where they are; only three numbers a landmark are copied.
@@ -128,10 +137,7 @@ class ScoreMapMixin:
             return super().decode(batch_outputs)
         keypoints, confidence = self._decode_tensors(batch_outputs)
         packed = torch.cat([keypoints, confidence[..., None]], dim=-1).cpu().numpy()
-        return [
-            InstanceData(keypoints=p[None, :, :2].copy(), keypoint_scores=p[None, :, 2].copy())
-            for p in packed
-        ]
+        return [InstanceData(keypoints=p[None, :, :2].copy(), keypoint_scores=p[None, :, 2].copy()) for p in packed]
 
     def _decode_tensors(self, scores: Tensor) -> Tuple[Tensor, Tensor]:
         """Keypoints (B, K, 2) in input px and confidences (B, K), float32, of any codec.
@@ -140,6 +146,8 @@ class ScoreMapMixin:
         """
         if hasattr(self.decoder, 'decode_tensors'):
             return self.decoder.decode_tensors(scores.detach())
-        keypoints, confidence = (torch.stack([torch.as_tensor(value) for value in values]).float()
-                                 for values in self.decoder.batch_decode(scores.detach()))
+        keypoints, confidence = (
+            torch.stack([torch.as_tensor(value) for value in values]).float()
+            for values in self.decoder.batch_decode(scores.detach())
+        )
         return keypoints.view(*scores.shape[:2], 2), confidence.view(scores.shape[:2])

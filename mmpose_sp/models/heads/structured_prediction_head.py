@@ -1,4 +1,5 @@
 """A heatmap head for objectives of the scores and of the landmark's position."""
+
 from typing import Optional, Sequence, Tuple, Union
 
 from mmpose.models.heads import HeatmapHead
@@ -33,17 +34,19 @@ class StructuredPredictionHead(ScoreMapMixin, HeatmapHead):
         init_cfg (dict, optional): See :class:`mmpose.models.HeatmapHead`.
     """
 
-    def __init__(self,
-                 in_channels: Union[int, Sequence[int]],
-                 out_channels: int,
-                 deconv_out_channels: Optional[Sequence[int]] = (256, 256, 256),
-                 deconv_kernel_sizes: Optional[Sequence[int]] = (4, 4, 4),
-                 conv_out_channels: Optional[Sequence[int]] = None,
-                 conv_kernel_sizes: Optional[Sequence[int]] = None,
-                 final_layer: OptConfigType = dict(kernel_size=1),  # noqa: B006, C408
-                 loss: ConfigType = dict(type='StructuredPredictionLoss'),  # noqa: B006, C408
-                 decoder: OptConfigType = None,
-                 init_cfg: OptConfigType = None):
+    def __init__(
+        self,
+        in_channels: Union[int, Sequence[int]],
+        out_channels: int,
+        deconv_out_channels: Optional[Sequence[int]] = (256, 256, 256),
+        deconv_kernel_sizes: Optional[Sequence[int]] = (4, 4, 4),
+        conv_out_channels: Optional[Sequence[int]] = None,
+        conv_kernel_sizes: Optional[Sequence[int]] = None,
+        final_layer: OptConfigType = dict(kernel_size=1),  # noqa: B006, C408
+        loss: ConfigType = dict(type='StructuredPredictionLoss'),  # noqa: B006, C408
+        decoder: OptConfigType = None,
+        init_cfg: OptConfigType = None,
+    ):
         super().__init__(
             in_channels=in_channels,
             out_channels=out_channels,
@@ -54,12 +57,12 @@ class StructuredPredictionHead(ScoreMapMixin, HeatmapHead):
             final_layer=final_layer,
             loss=loss,
             decoder=decoder,
-            init_cfg=init_cfg)
+            init_cfg=init_cfg,
+        )
 
-    def loss(self,
-             feats: Tuple[Tensor, ...],
-             batch_data_samples: OptSampleList,
-             train_cfg: OptConfigType = None) -> dict:
+    def loss(
+        self, feats: Tuple[Tensor, ...], batch_data_samples: OptSampleList, train_cfg: OptConfigType = None
+    ) -> dict:
         """Loss ``loss_kpt`` and, with a decoder, the accuracy ``acc_pose``.
 
         Args:

@@ -25,8 +25,16 @@ class AWingLoss(nn.Module):
         loss_weight: factor on the loss.
     """
 
-    def __init__(self, alpha: float = 2.1, omega: float = 14.0, epsilon: float = 1.0, theta: float = 0.5,
-                 foreground_weight: float = 10.0, foreground_threshold: float = 0.2, loss_weight: float = 1.0):
+    def __init__(
+        self,
+        alpha: float = 2.1,
+        omega: float = 14.0,
+        epsilon: float = 1.0,
+        theta: float = 0.5,
+        foreground_weight: float = 10.0,
+        foreground_threshold: float = 0.2,
+        loss_weight: float = 1.0,
+    ):
         super().__init__()
         self.alpha, self.omega, self.epsilon, self.theta = alpha, omega, epsilon, theta
         self.foreground_weight, self.foreground_threshold = foreground_weight, foreground_threshold
@@ -55,8 +63,9 @@ class AWingLoss(nn.Module):
             slope = self.omega * power * raised / (1 + raised) / self.theta
             offset = self.theta * slope - self.omega * raised.log1p()
             error = (pred - target).abs()
-            loss = torch.where(error < self.theta, self.omega * (error / self.epsilon).pow(power).log1p(),
-                               slope * error - offset)
+            loss = torch.where(
+                error < self.theta, self.omega * (error / self.epsilon).pow(power).log1p(), slope * error - offset
+            )
             if self.foreground_weight:
                 near = F.max_pool2d(target, 3, stride=1, padding=1) >= self.foreground_threshold
                 loss = loss * (1 + self.foreground_weight * near)

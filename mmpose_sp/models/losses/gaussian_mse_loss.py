@@ -21,8 +21,7 @@ class KeypointGaussianMSELoss(LandmarkLoss):
         num_samples, loss_weight, seed: see :class:`LandmarkLoss`.
     """
 
-    def __init__(self, sigma: float = 2.0, num_samples: int = 10, loss_weight: float = 1.0,
-                 seed: Optional[int] = None):
+    def __init__(self, sigma: float = 2.0, num_samples: int = 10, loss_weight: float = 1.0, seed: Optional[int] = None):
         super().__init__(num_samples, loss_weight, seed)
         if not sigma > 0:
             raise ValueError(f'sigma={sigma}: the width of the Gaussian must be positive')
@@ -30,8 +29,12 @@ class KeypointGaussianMSELoss(LandmarkLoss):
 
     def landmark_loss(self, scores: Tensor, labels: Tensor) -> Tensor:
         scores = scores.to(compute_dtype(scores))
-        columns, rows = (torch.exp((torch.arange(length, device=labels.device) - labels[..., axis, None]).square()
-                                   / (-2 * self.sigma**2)) for axis, length in enumerate(scores.shape[:1:-1]))
+        columns, rows = (
+            torch.exp(
+                (torch.arange(length, device=labels.device) - labels[..., axis, None]).square() / (-2 * self.sigma**2)
+            )
+            for axis, length in enumerate(scores.shape[:1:-1])
+        )
         # mean_s (H - G_s)^2 = (H - mean G)^2 + variance of G: no tensor of S x h x w
         mean = rows.transpose(-1, -2) @ columns / labels.shape[2]
         loss = F.mse_loss(scores, mean, reduction='none').mean((-2, -1))

@@ -1,4 +1,5 @@
 """What every loss on a landmark shares: input checks, label smoothing, weights, normalisation."""
+
 from typing import Optional
 
 import torch
@@ -61,8 +62,9 @@ class LandmarkLoss(nn.Module):
     # torch.compile has nothing to gain here: the arithmetic is arranged by hand around what a cache holds, and the
     # checks depend on the data. Left in, it would break the graph many times instead of once.
     @torch.compiler.disable
-    def forward(self, scores: Tensor, labels: Tensor, weights: Optional[Tensor] = None,
-                covariances: Optional[Tensor] = None) -> Tensor:
+    def forward(
+        self, scores: Tensor, labels: Tensor, weights: Optional[Tensor] = None, covariances: Optional[Tensor] = None
+    ) -> Tensor:
         """
         Args:
             scores (Tensor): (B, K, h, w), any floating dtype; the arithmetic is at least float32.
@@ -95,8 +97,9 @@ class LandmarkLoss(nn.Module):
             covariances = covariances.to(dtype)
             covariances = torch.where(used[..., None, None], covariances, torch.zeros_like(covariances))
             check_covariances(covariances)
-            samples = sample_labels(labels, covariances, self.num_samples, (height, width),
-                                    self.generator(labels.device))
+            samples = sample_labels(
+                labels, covariances, self.num_samples, (height, width), self.generator(labels.device)
+            )
         with torch.autocast(scores.device.type, enabled=False):
             loss = self.landmark_loss(scores, samples) * weights
         return self.loss_weight * loss.sum() / (batch * count)

@@ -19,8 +19,15 @@ class SoftArgmaxLoss(LandmarkLoss):
         num_samples, loss_weight, seed: see :class:`LandmarkLoss`.
     """
 
-    def __init__(self, kind: str = 'l2', norm: str = 'l2', s: float = 0.01, num_samples: int = 10,
-                 loss_weight: float = 1.0, seed: Optional[int] = None):
+    def __init__(
+        self,
+        kind: str = 'l2',
+        norm: str = 'l2',
+        s: float = 0.01,
+        num_samples: int = 10,
+        loss_weight: float = 1.0,
+        seed: Optional[int] = None,
+    ):
         super().__init__(num_samples, loss_weight, seed)
         check_choice('kind', kind, REGRESSIONS)
         check_choice('norm', norm, NORMS)

@@ -34,9 +34,17 @@ class STARLoss(LandmarkLoss):
         num_samples, loss_weight, seed: see :class:`LandmarkLoss`.
     """
 
-    def __init__(self, omega: float = 1.0, kind: str = 'smooth_l1', s: float = 0.01, eps: float = 1e-5,
-                 normalization: str = 'softmax', num_samples: int = 10, loss_weight: float = 1.0,
-                 seed: Optional[int] = None):
+    def __init__(
+        self,
+        omega: float = 1.0,
+        kind: str = 'smooth_l1',
+        s: float = 0.01,
+        eps: float = 1e-5,
+        normalization: str = 'softmax',
+        num_samples: int = 10,
+        loss_weight: float = 1.0,
+        seed: Optional[int] = None,
+    ):
         super().__init__(num_samples, loss_weight, seed)
         check_choice('kind', kind, REGRESSIONS)
         check_choice('normalization', normalization, NORMALIZATIONS)
@@ -54,5 +62,7 @@ class STARLoss(LandmarkLoss):
         return scaled.sum(-1).mean(-1) + self.omega * values.abs().sum(-1)
 
     def extra_repr(self) -> str:
-        return (f'omega={self.omega}, kind={self.kind}, s={self.s}, normalization={self.normalization}, '
-                f'{super().extra_repr()}')
+        return (
+            f'omega={self.omega}, kind={self.kind}, s={self.s}, normalization={self.normalization}, '
+            f'{super().extra_repr()}'
+        )

@@ -25,9 +25,18 @@ class StructuredPredictionLoss(LandmarkLoss):
         num_samples, loss_weight, seed: see :class:`LandmarkLoss`.
     """
 
-    def __init__(self, eps: float = 1.0, alpha: float = 1.0, s: float = 0.01, margin: str = 'smooth_l1',
-                 norm: str = 'l1', rounded_label: bool = False, num_samples: int = 10, loss_weight: float = 1.0,
-                 seed: Optional[int] = None):
+    def __init__(
+        self,
+        eps: float = 1.0,
+        alpha: float = 1.0,
+        s: float = 0.01,
+        margin: str = 'smooth_l1',
+        norm: str = 'l1',
+        rounded_label: bool = False,
+        num_samples: int = 10,
+        loss_weight: float = 1.0,
+        seed: Optional[int] = None,
+    ):
         super().__init__(num_samples, loss_weight, seed)
         self.objective = Objective(eps, alpha, s, margin, norm).validate()
         self.rounded_label = rounded_label

@@ -1,4 +1,5 @@
 """The sections of ``benchmark_speed.py``: one function ``run(context) -> Section`` each, in the order of the report."""
+
 from . import codec, decode, inference, loss, pipeline, scaling, step
 
 SECTIONS = {

@@ -1,4 +1,5 @@
 """Targets of one face: ours against mmpose's Gaussian heatmaps."""
+
 from mmpose.codecs import MSRAHeatmap
 
 from mmpose_sp.codecs import ImageAwareLabelSmoothing
@@ -27,9 +28,17 @@ def run(context: Context) -> Section:
         for face in faces[layout]:
             codec.encode(face, None)
 
-    times = interleave(context.on_cpu, {name: lambda args=args: encode(*args) for name, args in codecs.items()},
-                       3 * context.repeats)
-    rows = [{'codec': name, 'landmarks': faces[layout][0].shape[1], 'ms per face': times[name].ms / 8,
-             'times MSRAHeatmap': times[name].over(times[MSRA])} for name, (layout, _) in codecs.items()]
+    times = interleave(
+        context.on_cpu, {name: lambda args=args: encode(*args) for name, args in codecs.items()}, 3 * context.repeats
+    )
+    rows = [
+        {
+            'codec': name,
+            'landmarks': faces[layout][0].shape[1],
+            'ms per face': times[name].ms / 8,
+            'times MSRAHeatmap': times[name].over(times[MSRA]),
+        }
+        for name, (layout, _) in codecs.items()
+    ]
     goals = [Goal(f'{name}: ms per face of 98 landmarks', times[name].ms / 8, 1.5) for name in (WFLW, WITH_EDGES)]
     return Section('Codec', 'Encoding the landmarks of a face (256 x 256 input, 64 x 64 maps) on the CPU.', rows, goals)

@@ -1,4 +1,5 @@
 """Score maps to landmarks: speed and accuracy of ours and of mmpose's MSRAHeatmap."""
+
 from typing import Callable, Dict
 
 import numpy as np
@@ -18,7 +19,7 @@ OURS, PLAIN, DARK = 'ours', 'MSRAHeatmap', 'MSRAHeatmap, unbiased (DARK)'
 
 def decoders(maps: Tensor) -> Dict[str, Callable[[], np.ndarray]]:
     """Each gives the landmarks (B, K, 2) in heatmap px, as NumPy, from maps (B, K, h, w) on their device."""
-    sizes = ((SIZE * STRIDE, ) * 2, (SIZE, ) * 2)
+    sizes = ((SIZE * STRIDE,) * 2, (SIZE,) * 2)
     ours = ImageAwareLabelSmoothing(*sizes)
 
     def looped(codec: MSRAHeatmap) -> np.ndarray:
@@ -41,8 +42,16 @@ def run(context: Context) -> Section:
     errors = {name: function() - points.numpy() for name, function in functions.items()}
     bias = {name: float(np.abs(error.mean((0, 1))).max()) for name, error in errors.items()}
     rms = {name: float(np.sqrt(np.square(error).sum(-1).mean())) for name, error in errors.items()}
-    rows = [{'decoder': name, 'ms per batch': times[name].ms, 'times ours': times[name].over(times[OURS]),
-             'bias px': bias[name], 'RMS error px': rms[name]} for name in functions]
+    rows = [
+        {
+            'decoder': name,
+            'ms per batch': times[name].ms,
+            'times ours': times[name].over(times[OURS]),
+            'bias px': bias[name],
+            'RMS error px': rms[name],
+        }
+        for name in functions
+    ]
     goals = [
         Goal(f'times faster than {DARK}', times[DARK].over(times[OURS]), 10, True),
         Goal(f'times faster than {PLAIN}', times[PLAIN].over(times[OURS]), 2, True),
@@ -50,6 +59,10 @@ def run(context: Context) -> Section:
         Goal('bias over the better one of the others', bias[OURS] / min(bias[PLAIN], bias[DARK]), 1),
     ]
     return Section(
-        'Decode', f'{batch} faces of 98 maps of {SIZE} x {SIZE}, copies to the host included. Accuracy on the same '
+        'Decode',
+        f'{batch} faces of 98 maps of {SIZE} x {SIZE}, copies to the host included. Accuracy on the same '
         f'maps: Gaussians of sigma {SIGMA:g} px about sub-pixel landmarks; bias is the larger component of the mean '
-        'error, in heatmap px.', rows, goals)
+        'error, in heatmap px.',
+        rows,
+        goals,
+    )

@@ -1,4 +1,5 @@
 """Images per second of the whole path: crop, network, decode."""
+
 import copy
 from typing import Callable, List
 
@@ -20,6 +21,7 @@ def predictor(config: Config, model: nn.Module, records: List[dict]) -> Callable
     @torch.no_grad()
     def predict() -> list:
         return model.test_step(pseudo_collate([pipeline(copy.copy(record)) for record in records]))
+
     return predict
 
 
@@ -32,8 +34,19 @@ def run(context: Context) -> Section:
         functions = {name: predictor(configs[name], models[name], records) for name in configs}
         repeats = 3 if context.device.type == 'cpu' and batch > 8 else context.repeats
         times = interleave(context, functions, repeats)
-        rows += [{'batch': batch, 'head': name, 'images/s': batch / times[name].seconds, 'ms per image':
-                  times[name].ms / batch, 'times stock': times[name].over(times['stock'])} for name in functions]
+        rows += [
+            {
+                'batch': batch,
+                'head': name,
+                'images/s': batch / times[name].seconds,
+                'ms per image': times[name].ms / batch,
+                'times stock': times[name].over(times['stock']),
+            }
+            for name in functions
+        ]
     return Section(
-        'Inference', 'Pictures of 256 px from files through the test pipeline, HRNetV2-W18 and the decoder, one '
-        'process, without flip test; "stock" is HeatmapHead with MSRAHeatmap.', rows)
+        'Inference',
+        'Pictures of 256 px from files through the test pipeline, HRNetV2-W18 and the decoder, one '
+        'process, without flip test; "stock" is HeatmapHead with MSRAHeatmap.',
+        rows,
+    )

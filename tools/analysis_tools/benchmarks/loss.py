@@ -1,4 +1,5 @@
 """Our objective against the direct form of Eq. 13, mmpose's MSE and STAR: forward and backward."""
+
 from typing import Callable, Dict, Tuple
 
 import torch
@@ -31,16 +32,20 @@ def objectives(problem: ScoreProblem, num_samples: int = 10) -> Dict[str, Callab
     size = tuple(scores.shape[-2:])
     heatmaps = gaussian_maps(labels, size[0], 2.0)
     ours = {name: StructuredPredictionLoss(norm=norm, num_samples=num_samples) for name, norm in NORMS.items()}
-    star = {name: STARLoss(normalization=how, num_samples=num_samples)
-            for name, how in ((STAR, 'softmax'), (STAR_PUBLISHED, 'instance_norm_relu'))}
+    star = {
+        name: STARLoss(normalization=how, num_samples=num_samples)
+        for name, how in ((STAR, 'softmax'), (STAR_PUBLISHED, 'instance_norm_relu'))
+    }
     mse = KeypointMSELoss()
 
     def naive(norm: str) -> Tensor:
         return naive_loss(scores, sample_labels(labels, covariances, num_samples, size), norm).mean()
 
     return {
-        **{name: lambda module=module: module(scores, labels, weights, covariances)
-           for name, module in {**ours, **star}.items()},
+        **{
+            name: lambda module=module: module(scores, labels, weights, covariances)
+            for name, module in {**ours, **star}.items()
+        },
         NAIVE: lambda: naive('l1'),
         NAIVE_EUCLIDEAN: lambda: naive('l2'),
         MSE: lambda: mse(scores, heatmaps, weights),
@@ -49,9 +54,11 @@ def objectives(problem: ScoreProblem, num_samples: int = 10) -> Dict[str, Callab
 
 def training_step(problem: ScoreProblem, objective: Callable[[], Tensor]) -> Callable[[], None]:
     """Loss and gradient of the scores; the gradient is given back, so that the next step pays for its own."""
+
     def step() -> None:
         objective().backward()
         problem.scores.grad = None
+
     return step
 
 
@@ -63,15 +70,15 @@ def disagreement(context: Context, norm: str) -> Tuple[float, float]:
     exact_scores = problem.scores.detach().double().requires_grad_()
     ours = structured_loss(problem.scores, samples, norm=norm)
     exact = naive_loss(exact_scores, samples.double(), norm)
-    gradient, = torch.autograd.grad(ours.sum(), problem.scores)
-    exact_gradient, = torch.autograd.grad(exact.sum(), exact_scores)
+    (gradient,) = torch.autograd.grad(ours.sum(), problem.scores)
+    (exact_gradient,) = torch.autograd.grad(exact.sum(), exact_scores)
     return (ours - exact).abs().max().item(), (gradient - exact_gradient).abs().max().item()
 
 
 def run(context: Context) -> Section:
     bandwidth = memory_bandwidth(context)
     rows, goals, notes = [], [], []
-    for batch in (2, ) if context.quick else (8, 32):
+    for batch in (2,) if context.quick else (8, 32):
         problem = score_problem(context.device, batch)
         steps = {name: training_step(problem, f) for name, f in objectives(problem).items()}
         # a few rounds of the slow ones would cost more than they tell
@@ -79,25 +86,43 @@ def run(context: Context) -> Section:
         times = interleave(context, steps, repeats)
         memory = {name: peak_memory(context, step) / 2**20 for name, step in steps.items()}
         floor = 2 * problem.scores.numel() * problem.scores.element_size() / bandwidth
-        rows += [{
-            'B': batch, 'objective': name, 'ms': times[name].ms, 'times ours': times[name].over(times[OURS]),
-            'times MSE': times[name].over(times[MSE]), 'memory MiB': memory[name],
-            'bandwidth floor': f'{floor / times[name].seconds:.0%}'} for name in steps]
+        rows += [
+            {
+                'B': batch,
+                'objective': name,
+                'ms': times[name].ms,
+                'times ours': times[name].over(times[OURS]),
+                'times MSE': times[name].over(times[MSE]),
+                'memory MiB': memory[name],
+                'bandwidth floor': f'{floor / times[name].seconds:.0%}',
+            }
+            for name in steps
+        ]
         for ours, naive in ((OURS, NAIVE), (EUCLIDEAN, NAIVE_EUCLIDEAN)):
-            goals += [Goal(f'B {batch}, {ours}: times faster than {naive}', times[naive].over(times[ours]), 10, True),
-                      Goal(f'B {batch}, {ours}: times less memory than {naive}', memory[naive] / memory[ours], 10,
-                           True)]
+            goals += [
+                Goal(f'B {batch}, {ours}: times faster than {naive}', times[naive].over(times[ours]), 10, True),
+                Goal(f'B {batch}, {ours}: times less memory than {naive}', memory[naive] / memory[ours], 10, True),
+            ]
         goals += [Goal(f'B {batch}, ours: time over {MSE}', times[OURS].over(times[MSE]), 2.5)]
-        goals += [Goal(f'B {batch}, ours: times faster than {name}', times[name].over(times[OURS]), 5, True)
-                  for name in (STAR, STAR_PUBLISHED)]
+        goals += [
+            Goal(f'B {batch}, ours: times faster than {name}', times[name].over(times[OURS]), 5, True)
+            for name in (STAR, STAR_PUBLISHED)
+        ]
     for name, norm in NORMS.items():
         value, gradient = disagreement(context, norm)
-        goals += [Goal(f'{name}: largest error of the value', value, TOLERANCE),
-                  Goal(f'{name}: largest error of the gradient', gradient, TOLERANCE)]
+        goals += [
+            Goal(f'{name}: largest error of the value', value, TOLERANCE),
+            Goal(f'{name}: largest error of the gradient', gradient, TOLERANCE),
+        ]
     notes.append(f'A copy reads and writes {bandwidth / 1e9:.0f} GB/s here.')
     return Section(
-        'Loss', 'Forward and backward with respect to the scores; K 98, S 10, maps of 64 x 64, smooth l1 margin; '
+        'Loss',
+        'Forward and backward with respect to the scores; K 98, S 10, maps of 64 x 64, smooth l1 margin; '
         'sampling included. "STARLoss" takes a softmax of the scores, "instance norm" what its authors publish '
         '(instance norm and ReLU). Memory: peak above the inputs, the gradient included. Bandwidth floor: share of the '
         'time that reading the scores and writing the gradient once takes at the speed of a copy. Errors: against the '
-        'naive form in float64.', rows, goals, notes)
+        'naive form in float64.',
+        rows,
+        goals,
+        notes,
+    )

@@ -1,4 +1,5 @@
 """Time and memory of several functions, side by side on a machine that others may use too."""
+
 import gc
 import math
 import os
@@ -17,6 +18,7 @@ Functions = Dict[str, Callable[[], object]]
 
 class Context(NamedTuple):
     """What a section has to know."""
+
     device: torch.device
     threads: int
     quick: bool
@@ -45,6 +47,7 @@ class Context(NamedTuple):
 
 class Timing(NamedTuple):
     """Seconds per call, one value a round; the rounds of functions measured together correspond."""
+
     rounds: List[float]
 
     @property
@@ -144,9 +147,12 @@ def cpu_name() -> str:
 
 def commit() -> str:
     """Of the sources that were measured; marked where they differ from it."""
+
     def git(*args: str) -> str:
-        return subprocess.run(['git', '-C', str(Path(__file__).parent), *args], check=True, capture_output=True,
-                              text=True).stdout.strip()
+        return subprocess.run(
+            ['git', '-C', str(Path(__file__).parent), *args], check=True, capture_output=True, text=True
+        ).stdout.strip()
+
     try:
         changed = git('status', '--porcelain', '--untracked-files=no', ':/mmpose_sp', ':/tools/analysis_tools')
         return git('rev-parse', '--short', 'HEAD') + (' with changes' if changed else '')

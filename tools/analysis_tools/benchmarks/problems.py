@@ -1,4 +1,5 @@
 """What is measured: score maps with labels, synthetic faces, networks."""
+
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Tuple
 
@@ -19,20 +20,34 @@ CONFIGS = Path(__file__).resolve().parents[3] / 'configs' / 'face_2d_keypoint' /
 OURS = 'td-hm_hrnetv2-w18_sp-8xb64-60e_wflw-256x256.py'
 STOCK = 'td-hm_hrnetv2-w18_msra-8xb64-60e_wflw-256x256.py'
 # Sub-keys of the dataset's meta information that the transforms read
-META = ('dataset_name', 'upper_body_ids', 'lower_body_ids', 'flip_pairs', 'dataset_keypoint_weights', 'flip_indices',
-        'skeleton_links')
+META = (
+    'dataset_name',
+    'upper_body_ids',
+    'lower_body_ids',
+    'flip_pairs',
+    'dataset_keypoint_weights',
+    'flip_indices',
+    'skeleton_links',
+)
 
 
 class ScoreProblem(NamedTuple):
     """Scores (B, K, h, w), labels (B, K, 2), weights (B, K), covariances (B, K, 2, 2) as the codec gives them."""
+
     scores: Tensor
     labels: Tensor
     weights: Tensor
     covariances: Tensor
 
 
-def score_problem(device: torch.device, batch: int = 8, count: int = 98, size: int = 64, deviation: float = 0.12,
-                  dtype: torch.dtype = torch.float32) -> ScoreProblem:
+def score_problem(
+    device: torch.device,
+    batch: int = 8,
+    count: int = 98,
+    size: int = 64,
+    deviation: float = 0.12,
+    dtype: torch.dtype = torch.float32,
+) -> ScoreProblem:
     """Random scores and labels; labels deviate by ``deviation`` px, as at gamma 0.01."""
     random = torch.Generator().manual_seed(0)
     scores = torch.randn(batch, count, size, size, generator=random, dtype=dtype).to(device).requires_grad_()
@@ -72,11 +87,18 @@ def face_records(folder: Path, count: int, side: int) -> List[dict]:
         path = folder / f'{side}_{i}.jpg'
         cv2.imwrite(str(path), picture)
         landmarks = face.landmarks['wflw'].astype(np.float32) + offset
-        records.append({
-            'img_path': str(path), 'img_id': i, 'id': i, 'bbox_score': np.ones(1, np.float32),
-            'bbox': np.concatenate([landmarks.min(0), landmarks.max(0)])[None],
-            'keypoints': landmarks[None], 'keypoints_visible': np.ones((1, 98), np.float32),
-            **{key: meta[key] for key in META}})
+        records.append(
+            {
+                'img_path': str(path),
+                'img_id': i,
+                'id': i,
+                'bbox_score': np.ones(1, np.float32),
+                'bbox': np.concatenate([landmarks.min(0), landmarks.max(0)])[None],
+                'keypoints': landmarks[None],
+                'keypoints_visible': np.ones((1, 98), np.float32),
+                **{key: meta[key] for key in META},
+            }
+        )
     return records
 
 

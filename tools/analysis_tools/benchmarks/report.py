@@ -1,4 +1,5 @@
 """Tables and goals of a benchmark, for people and for programs."""
+
 from typing import Dict, List, NamedTuple, Optional, Union
 
 Value = Union[str, int, float, None]
@@ -6,6 +7,7 @@ Value = Union[str, int, float, None]
 
 class Goal(NamedTuple):
     """A bound on one measured number; ``value`` None where this run did not measure it."""
+
     name: str
     value: Optional[float]
     bound: float
@@ -19,12 +21,15 @@ class Goal(NamedTuple):
 
     def __str__(self) -> str:
         word = {True: 'met', False: '**missed**', None: 'not measured'}[self.met]
-        return (f'{self.name}: {"at least" if self.at_least else "at most"} {cell(self.bound)}; '
-                f'measured {cell(self.value)}, {word}')
+        return (
+            f'{self.name}: {"at least" if self.at_least else "at most"} {cell(self.bound)}; '
+            f'measured {cell(self.value)}, {word}'
+        )
 
 
 class Section(NamedTuple):
     """Rows of a table (the keys are the columns) under a title, a sentence on what they show, and goals."""
+
     title: str
     text: str
     rows: List[Dict[str, Value]]

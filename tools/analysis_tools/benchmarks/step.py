@@ -1,4 +1,5 @@
 """The training step of our head against the stock head with MSE, on one backbone; AMP and torch.compile."""
+
 from typing import Callable, Dict, List
 
 import numpy as np
@@ -39,7 +40,7 @@ class Trainer:
         self.half = torch.float16 if images.is_cuda else torch.bfloat16
         scaler = getattr(torch.amp, 'GradScaler', None) or torch.cuda.amp.GradScaler  # torch < 2.3
         # the default of 2**16 overflows first, and these few steps are too few for it to find its way down
-        self.scaler = scaler(init_scale=2.**10, enabled=images.is_cuda)
+        self.scaler = scaler(init_scale=2.0**10, enabled=images.is_cuda)
 
     def loss(self) -> torch.Tensor:
         losses = self.model(self.images, self.samples, mode='loss')
@@ -71,8 +72,10 @@ def trainers(context: Context, batch: int) -> Dict[str, Trainer]:
     configs = load_configs()
     images = torch.randn(batch, 3, 256, 256, generator=torch.Generator().manual_seed(0)).to(context.device)
     landmarks = face_landmarks('wflw', batch)
-    return {name: Trainer(model, images, labelled_samples(configs[name].model.head.decoder, landmarks, context.device))
-            for name, model in build_models(context, configs).items()}
+    return {
+        name: Trainer(model, images, labelled_samples(configs[name].model.head.decoder, landmarks, context.device))
+        for name, model in build_models(context, configs).items()
+    }
 
 
 def loss_only(trainer: Trainer) -> Callable[[], None]:
@@ -83,6 +86,7 @@ def loss_only(trainer: Trainer) -> Callable[[], None]:
     def step() -> None:
         losses = trainer.model.head.loss(features, trainer.samples, {'compute_acc': False})
         losses['loss_kpt'].backward()
+
     return step
 
 
@@ -103,8 +107,10 @@ def compiled(context: Context) -> str:
     except Exception as error:  # a compiler may raise anything; the reason is what we are after
         reason = next(iter(str(error).splitlines()), 'no message')
         return f'torch.compile ({backend}) fails: {type(error).__name__}: {reason}'
-    return (f'torch.compile ({backend}) of the whole model works: loss {loss.item():.6f}, eager {eager:.6f}. The loss '
-            'itself stays out of the graph: its checks depend on the data, and its arithmetic is fused by hand.')
+    return (
+        f'torch.compile ({backend}) of the whole model works: loss {loss.item():.6f}, eager {eager:.6f}. The loss '
+        'itself stays out of the graph: its checks depend on the data, and its arithmetic is fused by hand.'
+    )
 
 
 def run(context: Context) -> Section:
@@ -115,14 +121,28 @@ def run(context: Context) -> Section:
     amp = {f'{name}, AMP': trainer.amp_step for name, trainer in runs.items()}
     times = {**interleave(context, {**steps, **amp}), **interleave(context, heads, 2 * context.repeats)}
     finite = all(trainer.amp_is_finite() for trainer in runs.values())
-    rows = [{'step': name, 'ms': timing.ms, 'images/s': batch / timing.seconds,
-             'times stock': timing.over(times[name.replace(OURS, STOCK)])} for name, timing in times.items()]
+    rows = [
+        {
+            'step': name,
+            'ms': timing.ms,
+            'images/s': batch / timing.seconds,
+            'times stock': timing.over(times[name.replace(OURS, STOCK)]),
+        }
+        for name, timing in times.items()
+    ]
     goals = [Goal('time of our step over the stock step', times[OURS].over(times[STOCK]), 1.05)]
     kind = 'fp16' if context.device.type == 'cuda' else 'bfloat16'
-    notes = [f'AMP ({kind}): loss and gradients are {"finite" if finite else "**not finite**"}; our step takes '
-             f'{times[f"{OURS}, AMP"].over(times[OURS]):.2f} of its time in float32.', compiled(context)]
+    notes = [
+        f'AMP ({kind}): loss and gradients are {"finite" if finite else "**not finite**"}; our step takes '
+        f'{times[f"{OURS}, AMP"].over(times[OURS]):.2f} of its time in float32.',
+        compiled(context),
+    ]
     return Section(
-        'Training step', f'HRNetV2-W18, batch {batch} of 256 x 256, 98 landmarks, Adam, without accuracy: '
+        'Training step',
+        f'HRNetV2-W18, batch {batch} of 256 x 256, 98 landmarks, Adam, without accuracy: '
         'StructuredPredictionHead + StructuredPredictionLoss (S 10) against HeatmapHead + KeypointMSELoss, whose '
         'targets are ready on the device. "Head and loss only": forward and backward of the head\'s layers and loss.',
-        rows, goals, notes)
+        rows,
+        goals,
+        notes,
+    )

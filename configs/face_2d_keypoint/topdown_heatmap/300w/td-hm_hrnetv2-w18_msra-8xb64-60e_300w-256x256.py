@@ -4,7 +4,8 @@ _base_ = ['td-hm_hrnetv2-w18_sp-8xb64-60e_300w-256x256.py', '../../../_base_/obj
 codec = dict(_base_.objective.codec, _delete_=True)
 model = dict(
     head=dict(_base_.objective.head, decoder=dict(_base_.objective.codec, _delete_=True)),
-    test_cfg=_base_.objective.test_cfg)
+    test_cfg=_base_.objective.test_cfg,
+)
 
 train_pipeline = [
     dict(step, encoder=_base_.objective.codec) if step.type == 'GenerateTarget' else step

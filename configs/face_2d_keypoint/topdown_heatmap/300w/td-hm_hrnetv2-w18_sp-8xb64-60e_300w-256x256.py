@@ -10,14 +10,18 @@ codec = dict(
     heatmap_size=(64, 64),
     boundaries='300w',
     gamma=0.01,
-    subpixel='local_expectation')
+    subpixel='local_expectation',
+)
 model = dict(head=dict(out_channels=68, decoder=codec))
 
 crop = dict(type='TopdownAffine', input_size=codec['input_size'])
 train_pipeline = [
-    *_base_.load, *_base_.geometry, crop,
-    dict(type='GenerateTarget', encoder=codec), *_base_.texture,
-    dict(type='PackPoseInputs')
+    *_base_.load,
+    *_base_.geometry,
+    crop,
+    dict(type='GenerateTarget', encoder=codec),
+    *_base_.texture,
+    dict(type='PackPoseInputs'),
 ]
 val_pipeline = [*_base_.load, crop, dict(type='PackPoseInputs')]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -3,7 +3,10 @@ _base_ = ['td-hm_lite-unet_sp-1xb16-40e_300w-part-128x128.py', '../../../_base_/
 
 codec = dict(_base_.objective.codec, _delete_=True)
 model = dict(
-    neck=_base_.objective.neck, head=dict(_base_.objective.head, decoder=_base_.objective.codec), test_cfg=_base_.objective.test_cfg)
+    neck=_base_.objective.neck,
+    head=dict(_base_.objective.head, decoder=_base_.objective.codec),
+    test_cfg=_base_.objective.test_cfg,
+)
 
 train_pipeline = [
     dict(step, encoder=_base_.objective.codec) if step.type == 'GenerateTarget' else step

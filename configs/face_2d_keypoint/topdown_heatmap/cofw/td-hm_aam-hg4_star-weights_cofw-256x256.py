@@ -3,7 +3,8 @@ _base_ = ['td-hm_aam-hg4_star-4xb32-200e_cofw-256x256.py', '../../../_base_/obje
 
 codec = dict(_base_.original.codec, boundaries='cofw_star')
 model = dict(
-    backbone=dict(_base_.original.backbone, edges='cofw_star'), head=dict(decoder=codec), test_cfg=dict(flip_test=False))
+    backbone=dict(_base_.original.backbone, edges='cofw_star'), head=dict(decoder=codec), test_cfg=dict(flip_test=False)
+)
 
 train_pipeline = [
     dict(step, encoder=dict(step.encoder, **codec)) if step.type == 'GenerateTarget' else step

@@ -10,14 +10,18 @@ codec = dict(
     heatmap_size=(32, 32),
     boundaries='cofw',
     gamma=0.001,
-    subpixel='local_expectation')
+    subpixel='local_expectation',
+)
 model = dict(head=dict(out_channels=29, decoder=codec))
 
 crop = dict(type='TopdownAffine', input_size=codec['input_size'])
 train_pipeline = [
-    *_base_.load, *_base_.geometry, crop,
-    dict(type='GenerateTarget', encoder=codec), *_base_.texture,
-    dict(type='PackPoseInputs')
+    *_base_.load,
+    *_base_.geometry,
+    crop,
+    dict(type='GenerateTarget', encoder=codec),
+    *_base_.texture,
+    dict(type='PackPoseInputs'),
 ]
 val_pipeline = [*_base_.load, crop, dict(type='PackPoseInputs')]
 train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))

@@ -3,11 +3,8 @@
 _base_ = ['../wflw/td-hm_lite-unet_sp-1xb16-100e_wflw-128x128.py']
 
 data_root = 'data/synthetic_wflw/'
-train_dataloader = dict(
-    dataset=dict(
-        data_root=data_root, ann_file='annotations/face_landmarks_wflw_train_part.json'))
-val_dataloader = dict(
-    dataset=dict(data_root=data_root, ann_file='annotations/face_landmarks_wflw_val.json'))
+train_dataloader = dict(dataset=dict(data_root=data_root, ann_file='annotations/face_landmarks_wflw_train_part.json'))
+val_dataloader = dict(dataset=dict(data_root=data_root, ann_file='annotations/face_landmarks_wflw_val.json'))
 test_dataloader = dict(dataset=dict(data_root=data_root))
 default_hooks = dict(checkpoint=dict(save_best='NME', rule='less'))
 
@@ -22,5 +19,6 @@ param_scheduler = [
         T_max=max_epochs,
         eta_min=2e-5,
         by_epoch=True,
-        convert_to_iter_based=True),
+        convert_to_iter_based=True,
+    ),
 ]

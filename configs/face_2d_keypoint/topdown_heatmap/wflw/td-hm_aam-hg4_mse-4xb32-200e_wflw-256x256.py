@@ -4,8 +4,8 @@ _base_ = ['td-hm_aam-hg4_sp-4xb32-200e_wflw-256x256.py']
 
 codec = dict(smoothing='none', subpixel='quadratic')  # the maps are no log-probabilities
 model = dict(
-    head=dict(
-        loss=dict(_delete_=True, type='KeypointGaussianMSELoss', sigma=2.0, loss_weight=100.0), decoder=codec))
+    head=dict(loss=dict(_delete_=True, type='KeypointGaussianMSELoss', sigma=2.0, loss_weight=100.0), decoder=codec)
+)
 
 train_pipeline = [
     dict(step, encoder=dict(step.encoder, **codec)) if step.type == 'GenerateTarget' else step

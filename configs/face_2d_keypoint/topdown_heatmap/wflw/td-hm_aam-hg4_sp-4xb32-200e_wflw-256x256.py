@@ -11,15 +11,18 @@ codec = dict(
     boundaries='wflw',
     gamma=0.01,
     subpixel='local_expectation',
-    edge_maps=True)
-model = dict(
-    backbone=dict(num_landmarks=98, edges='wflw'), head=dict(decoder=codec))
+    edge_maps=True,
+)
+model = dict(backbone=dict(num_landmarks=98, edges='wflw'), head=dict(decoder=codec))
 
 crop = dict(type='TopdownAffine', input_size=codec['input_size'])
 train_pipeline = [
-    *_base_.load, *_base_.geometry, crop,
-    dict(type='GenerateTarget', encoder=codec), *_base_.texture,
-    dict(type='PackPoseInputs')
+    *_base_.load,
+    *_base_.geometry,
+    crop,
+    dict(type='GenerateTarget', encoder=codec),
+    *_base_.texture,
+    dict(type='PackPoseInputs'),
 ]
 val_pipeline = [*_base_.load, crop, dict(type='PackPoseInputs')]
 train_dataloader = dict(batch_size=32, dataset=dict(pipeline=train_pipeline))

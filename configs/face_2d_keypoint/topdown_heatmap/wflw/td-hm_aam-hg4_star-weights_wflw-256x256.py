@@ -2,8 +2,7 @@
 _base_ = ['td-hm_aam-hg4_star-4xb32-200e_wflw-256x256.py', '../../../_base_/objectives/star-weights.py']
 
 codec = _base_.original.codec
-model = dict(
-    backbone=_base_.original.backbone, head=dict(decoder=codec), test_cfg=dict(flip_test=False))
+model = dict(backbone=_base_.original.backbone, head=dict(decoder=codec), test_cfg=dict(flip_test=False))
 
 train_pipeline = [
     dict(step, encoder=dict(step.encoder, **codec)) if step.type == 'GenerateTarget' else step
