@@ -290,6 +290,7 @@ def draw(args: argparse.Namespace, data: Path, out: Path) -> List[Path]:
     from faces import SHOWN, make_codec, read_annotations
 
     from mmpose_sp import visualization as vis
+    from mmpose_sp.faces import transform_points
     from mmpose_sp.utils.images import read_image
 
     say(f'5/6 Drawing: {args.work_dir}')
@@ -314,7 +315,7 @@ def draw(args: argparse.Namespace, data: Path, out: Path) -> List[Path]:
             codec = make_codec(98)
             crop, matrix = vis.crop_around(read_image(face.image), face.landmarks, codec.input_size[0])
             vis.plot_stages(
-                crop, vis.transform_points(face.landmarks, matrix).astype(np.float32), codec, SHOWN['wflw'], str(path)
+                crop, transform_points(face.landmarks, matrix).astype(np.float32), codec, SHOWN['wflw'], str(path)
             )
     return pictures
 
@@ -337,6 +338,7 @@ def real_face(path: Path) -> Optional[Path]:
     from mmpose_sp.apis import FaceLandmarker, draw_result
     from mmpose_sp.apis.drawing import ELLIPSE_STD
     from mmpose_sp.codecs import boundary_curves
+    from mmpose_sp.faces import transform_points
 
     landmarker = FaceLandmarker.from_packaged(device='cpu')
     (result,) = landmarker(astronaut()[..., ::-1].copy(), keep_image=True)
@@ -345,7 +347,7 @@ def real_face(path: Path) -> Optional[Path]:
     face = result.faces[0]
     whole = draw_result(result.image, result, ('boxes', 'landmarks'))
     close, matrix = vis.crop_around(result.image, face.landmarks, len(whole), padding=1.35)
-    points = vis.transform_points(face.landmarks, matrix)
+    points = transform_points(face.landmarks, matrix)
     close = vis.draw_boundaries(
         close, [curve for boundary in landmarker.boundaries for curve in boundary_curves(points, boundary)]
     )

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from mmpose_sp.codecs import ImageAwareLabelSmoothing
 from mmpose_sp.codecs.calibration import Calibration, read_posterior
 from mmpose_sp.datasets.boundaries import BOUNDARIES
+from mmpose_sp.faces import compose, crop_to_image, map_grid, transform_covariances
 
 from .boxes import check_boxes
 from .detectors import Detections, HaarFaceDetector, MMDetFaceDetector, haar_mapping
@@ -322,7 +323,7 @@ class FaceLandmarker:
         found = sample.pred_instances
         matrix = heatmap_to_image(self.codec, sample.input_center, sample.input_scale)
         if covariance is not None:
-            covariance = (matrix[:, :2] @ covariance @ matrix[:, :2].T).astype(np.float32)
+            covariance = transform_covariances(covariance, matrix).astype(np.float32)
         return FaceResult(
             landmarks=found.keypoints[0].astype(np.float32),
             confidence=np.clip(found.keypoint_scores[0] if confidence is None else confidence, 0, 1).astype(np.float32),
@@ -342,13 +343,8 @@ def heatmap_to_image(codec: BaseKeypointCodec, center: np.ndarray, scale: np.nda
         center: (2,) centre of the crop in image px (``input_center``).
         scale: (2,) size of the crop in image px (``input_scale``).
     """
-    input_size, heatmap_size = np.array(codec.input_size, float), np.array(codec.heatmap_size, float)
-    grid = getattr(codec, 'grid', 'mmpose')
-    stride = input_size / (np.maximum(heatmap_size - 1, 1) if grid == 'corners' else heatmap_size)
-    first = {'centers': 0.5 * stride - 0.5, 'corners': -0.5, 'mmpose': 0.0}[grid]  # input px of heatmap pixel (0, 0)
-    center, scale = (np.asarray(value, float).reshape(2) for value in (center, scale))
-    linear = stride * scale / input_size
-    return np.column_stack([np.diag(linear), first * scale / input_size + center - 0.5 * scale])
+    grid = map_grid(codec.input_size, codec.heatmap_size, getattr(codec, 'grid', 'mmpose'))
+    return compose(crop_to_image(center, scale, codec.input_size), grid.matrix)
 
 
 class _Waiting:

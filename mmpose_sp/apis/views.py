@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from mmpose_sp import visualization as vis
+from mmpose_sp.faces import compose, transform_covariances, transform_points
 
 from .drawing import draw_result
 from .results import FaceResult, ImageResult
@@ -16,13 +17,12 @@ SHOWN_SIDES = 512, 1280  # px: smaller pictures are enlarged for display, larger
 
 def moved(face: FaceResult, matrix: np.ndarray) -> FaceResult:
     """The same face in a picture to which ``matrix`` (2, 3) maps the px of the old one."""
-    linear = matrix[:, :2]
     return dataclasses.replace(
         face,
-        landmarks=vis.transform_points(face.landmarks, matrix),
-        covariance=None if face.covariance is None else linear @ face.covariance @ linear.T,
-        box=vis.transform_points(face.box.reshape(2, 2), matrix).reshape(4),
-        heatmap_to_image=(np.vstack([matrix, [0, 0, 1]]) @ np.vstack([face.heatmap_to_image, [0, 0, 1]]))[:2],
+        landmarks=transform_points(face.landmarks, matrix),
+        covariance=None if face.covariance is None else transform_covariances(face.covariance, matrix),
+        box=transform_points(face.box.reshape(2, 2), matrix).reshape(4),
+        heatmap_to_image=compose(matrix, face.heatmap_to_image),
     )
 
 

@@ -9,6 +9,7 @@ from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 
 from mmpose_sp.datasets.boundaries import BOUNDARIES, NUM_LANDMARKS, Boundary
+from mmpose_sp.faces import map_grid
 
 from . import boundary_maps, label_covariance
 from .decoding import SUBPIXEL, decode_scores
@@ -101,11 +102,13 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         super().__init__()
         self.input_size = _size('input_size', input_size)
         self.heatmap_size = _size('heatmap_size', heatmap_size)
-        self.scale_factor = (np.array(self.input_size) / self.heatmap_size).astype(np.float32)
+        self.grid = _one_of('grid', grid, GRIDS)
+        self.map_grid = map_grid(self.input_size, self.heatmap_size, grid)
+        self._label_grid = map_grid(self.input_size, self.heatmap_size)  # labels never lie on that of 'corners'
+        self.scale_factor = np.array(self._label_grid.stride, dtype=np.float32)
         self._middle = (np.array(self.heatmap_size, dtype=np.float32) - 1) / 2
         self.smoothing = _one_of('smoothing', smoothing, SMOOTHING)
         self.subpixel = _one_of('subpixel', subpixel, SUBPIXEL)
-        self.grid = _one_of('grid', grid, GRIDS)
         for name, kernel in {'gaussian_kernel': gaussian_kernel, 'blur_kernel': blur_kernel}.items():
             if kernel < 1 or kernel % 2 == 0:
                 raise ValueError(f'{name} must be odd and positive, got {kernel}')
@@ -242,11 +245,7 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
                 f'{tuple(scores.shape)}; make heatmap_size match the output of the head'
             )
         coords, confidence = decode_scores(scores, self.subpixel, self.eps)
-        if self.grid == 'corners':
-            shift, stride = 0.0, [size / max(last - 1, 1) for size, last in zip(self.input_size, self.heatmap_size)]
-        else:
-            shift, stride = 0.5, [size / count for size, count in zip(self.input_size, self.heatmap_size)]
-        return torch.stack([(coords[..., i] + shift) * stride[i] - 0.5 for i in (0, 1)], dim=-1), confidence
+        return torch.stack(self.map_grid.to_input(*coords.unbind(-1)), dim=-1), confidence
 
     def _labels(self, keypoints: np.ndarray, keypoints_visible: Optional[np.ndarray]) -> Tuple[np.ndarray, np.ndarray]:
         """Finite labels (N, K, 2) in heatmap px and visibilities (N, K), after the checks of ``encode``."""
@@ -262,7 +261,7 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
             )
         if self._needs_edges:
             self._check_count(keypoints.shape[1])
-        labels = ((keypoints + 0.5) / self.scale_factor - 0.5).astype(np.float32)
+        labels = np.stack(self._label_grid.to_heatmap(keypoints[..., 0], keypoints[..., 1]), axis=-1).astype(np.float32)
         finite = np.isfinite(labels)
         if finite.all():
             return labels, keypoints_visible

@@ -17,7 +17,6 @@ from .draw import (
     ellipse_axes,
     normalise,
     overlay_heatmap,
-    transform_points,
 )
 from .label_smoothing import gaussian_density, image_patch, label_heatmap, plot_spread, plot_stages
 from .predictions import (
@@ -68,6 +67,5 @@ __all__ = [
     'subset_names',
     'subset_overview',
     'subset_sheet',
-    'transform_points',
     'write_image',
 ]

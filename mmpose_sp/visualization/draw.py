@@ -10,6 +10,7 @@ from typing import Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
+from mmpose_sp.faces import compose
 from mmpose_sp.utils.images import as_bgr
 
 GREEN = (60, 220, 60)  # ground truth, as in Fig. 5
@@ -199,7 +200,7 @@ def crop_around(
 
     Returns:
         crop: uint8 BGR (size, size, 3); outside of the image it is grey.
-        matrix: (2, 3) affine map from image px to crop px (:func:`transform_points` applies it).
+        matrix: (2, 3) affine map from image px to crop px (:func:`mmpose_sp.faces.transform_points` applies it).
 
     Raises:
         ValueError: No finite landmark.
@@ -219,18 +220,13 @@ def crop_around(
         shrink = 2 * scale
         reduced = cv2.resize(source, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
         fx, fy = reduced.shape[1] / source.shape[1], reduced.shape[0] / source.shape[0]
-        to_source = np.array([[1 / fx, 0, 0.5 / fx - 0.5], [0, 1 / fy, 0.5 / fy - 0.5], [0, 0, 1]])
-        warp = (np.vstack([matrix, [0, 0, 1]]) @ to_source)[:2]
+        to_source = np.array([[1 / fx, 0, 0.5 / fx - 0.5], [0, 1 / fy, 0.5 / fy - 0.5]])
+        warp = compose(matrix, to_source)
         source = reduced
     else:
         warp = matrix
     crop = cv2.warpAffine(source, warp, (size, size), flags=cv2.INTER_LINEAR, borderValue=(114, 114, 114))
     return crop, matrix
-
-
-def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Apply a (2, 3) affine matrix to (..., 2) points."""
-    return np.asarray(points, dtype=np.float64) @ matrix[:, :2].T + matrix[:, 2]
 
 
 def draw_boundaries(

@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 
 from mmpose_sp.evaluation.protocols import PROTOCOLS
+from mmpose_sp.faces import transform_points
 from mmpose_sp.utils.images import read_image
 
-from .draw import crop_around, draw_comparison, draw_confidence, transform_points
+from .draw import crop_around, draw_comparison, draw_confidence
 from .sheets import contact_sheet, subset_sheet
 
 SELECTIONS = ('first', 'random', 'best', 'worst', 'spread')

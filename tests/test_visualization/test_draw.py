@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mmpose_sp.apis import ImageResult, draw_result
+from mmpose_sp.faces import transform_points
 from mmpose_sp.visualization import (
     GREEN,
     RED,
@@ -18,7 +19,6 @@ from mmpose_sp.visualization import (
     ellipse_axes,
     normalise,
     overlay_heatmap,
-    transform_points,
 )
 
 POINTS = np.array([[20.0, 20.0], [40.0, 30.0]])

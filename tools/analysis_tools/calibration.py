@@ -30,6 +30,7 @@ from mmpose_sp.apis.model_loading import choose_device, load_config, load_model
 from mmpose_sp.codecs import ImageAwareLabelSmoothing
 from mmpose_sp.codecs.calibration import Calibration, read_posterior
 from mmpose_sp.evaluation import calibration as measures
+from mmpose_sp.faces import invert, transform_points
 from mmpose_sp.utils.atomic import atomic_path
 from mmpose_sp.utils.splits import validated_on_test_faces
 
@@ -55,7 +56,7 @@ def collect(model: nn.Module, config: Config, split: str) -> Collected:
             matrix = heatmap_to_image(model.head.decoder, sample.input_center, sample.input_scale)
             truth, found = sample.gt_instances, sample.pred_instances
             for target, points in ((labels, truth.keypoints[0]), (predictions, found.keypoints[0])):
-                target.append((points - matrix[:, 2]) / np.diag(matrix[:, :2]))
+                target.append(transform_points(points, invert(matrix)))
             visible = np.asarray(truth.keypoints_visible[0])
             counted.append((visible if visible.ndim == 1 else visible[:, 0]) > 0)
             scores.append(sample.pred_fields.heatmaps.cpu())

@@ -19,13 +19,13 @@ import numpy as np
 from faces import Face, load_face, tight_box
 from tqdm import tqdm
 
+from mmpose_sp.faces import compose, invert, map_grid, transform_points
 from mmpose_sp.utils.images import read_image
 from mmpose_sp.visualization import (
     GREEN,
     RED,
     contact_sheet,
     overlay_heatmap,
-    transform_points,
     write_image,
 )
 
@@ -96,9 +96,8 @@ def draw_tile(
         shown: 'scores' (F, scaled to its range) or 'posterior' (softmax).
     """
     height, width = scores.shape
-    scale = np.array([size / width, size / height])
-    tile_from_heatmap = np.column_stack([np.diag(scale), 0.5 * scale - 0.5])
-    tile_from_image = compose(tile_from_heatmap, cv2.invertAffineTransform(heatmap_to_image))
+    tile_from_heatmap = map_grid((size, size), (width, height)).matrix
+    tile_from_image = compose(tile_from_heatmap, invert(heatmap_to_image))
     crop = cv2.warpAffine(image, tile_from_image, (size, size), borderValue=(114, 114, 114))
     tile = overlay_heatmap(crop, posterior(scores, eps) if shown == 'posterior' else scores, 0.75)
     for point, colour in (
@@ -110,11 +109,6 @@ def draw_tile(
             cv2.drawMarker(tile, centre, (0, 0, 0), cv2.MARKER_CROSS, size // 11, 5)
             cv2.drawMarker(tile, centre, colour, cv2.MARKER_CROSS, size // 12, 2)
     return tile
-
-
-def compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
-    """The (2, 3) affine map ``outer(inner(x))``."""
-    return outer @ np.vstack([inner, [0, 0, 1]])
 
 
 def predict_column(column: Column, faces: Sequence[Face], device: str):

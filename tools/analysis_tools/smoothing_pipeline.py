@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from faces import SHOWN, load_face, make_codec, scheme_of
 
+from mmpose_sp.faces import transform_points
 from mmpose_sp.utils.images import read_image
-from mmpose_sp.visualization import crop_around, plot_spread, plot_stages, transform_points
+from mmpose_sp.visualization import crop_around, plot_spread, plot_stages
 
 
 def parse_args(argv=None) -> argparse.Namespace:

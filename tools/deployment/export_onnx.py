@@ -62,13 +62,7 @@ class CropLandmarker(nn.Module):
         self.register_buffer('mean', preprocessor.mean.clone())
         self.register_buffer('std', preprocessor.std.clone())
         self.register_buffer('mirrored', torch.tensor(model.dataset_meta['flip_indices']))
-        width, height = codec.heatmap_size
-        size = torch.tensor(codec.input_size, dtype=torch.float32)
-        last = torch.tensor([max(width - 1, 1), max(height - 1, 1)], dtype=torch.float32)
-        corners = codec.grid == 'corners'
-        stride = size / last if corners else size / torch.tensor([width, height])
-        self.register_buffer('stride', stride)
-        self.register_buffer('offset', torch.full((2,), -0.5) if corners else 0.5 * stride - 0.5)
+        self.register_buffer('stride', torch.tensor(codec.map_grid.stride))
 
     def forward(self, crops: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
         images = crops.permute(0, 3, 1, 2).float()
@@ -81,7 +75,7 @@ class CropLandmarker(nn.Module):
         coords, _ = decode_scores(scores, self.codec.subpixel, self.codec.eps)
         confidence, covariance = read_posterior(scores, self.codec.eps, self.calibration)
         return (
-            coords * self.stride + self.offset,
+            torch.stack(self.codec.map_grid.to_input(*coords.unbind(-1)), dim=-1),
             confidence,
             covariance * (self.stride[:, None] * self.stride[None, :]),
         )

@@ -1,0 +1,61 @@
+"""The coordinate map: against mmpose's own crop, closed forms and round trips."""
+
+import numpy as np
+import pytest
+from mmpose.datasets.transforms import GetBBoxCenterScale, TopdownAffine
+from mmpose.structures.bbox import get_warp_matrix
+
+from mmpose_sp.faces import (
+    compose,
+    crop_of_box,
+    crop_to_image,
+    invert,
+    map_grid,
+    transform_covariances,
+    transform_points,
+)
+
+POINTS = np.random.default_rng(0).uniform(-20, 300, (9, 2))
+
+
+@pytest.mark.parametrize('rotation', [0, 30, -135])
+def test_crop_is_that_of_mmpose(rotation):
+    center, scale, size = np.array([70.0, 50.0]), np.array([120.0, 160.0]), (96, 128)
+    expected = transform_points(POINTS, get_warp_matrix(center, scale, rotation, size))
+    found = transform_points(POINTS, invert(crop_to_image(center, scale, size, rotation)))
+    np.testing.assert_allclose(found, expected, atol=1e-3)  # mmpose computes in float32
+
+
+@pytest.mark.parametrize('box', [(10, 20, 110, 90), (10, 20, 40, 190)])
+def test_crop_of_a_box_is_that_of_mmposes_pipeline(box):
+    size = (96, 128)
+    sample = dict(bbox=np.array([box], dtype=np.float32), img=np.zeros((240, 200, 3), np.uint8))
+    sample = TopdownAffine(input_size=size)(GetBBoxCenterScale(padding=1.3)(sample))
+    center, scale = crop_of_box(box, size, 1.3)
+    np.testing.assert_allclose(center, sample['input_center'], rtol=1e-6)
+    np.testing.assert_allclose(scale, sample['input_scale'], rtol=1e-6)
+
+
+@pytest.mark.parametrize('grid', ['centers', 'corners', 'mmpose'])
+def test_grid_and_its_matrix_agree_and_return(grid):
+    maps = map_grid((256, 240), (64, 48), grid)
+    np.testing.assert_allclose(
+        transform_points(POINTS, maps.matrix), np.stack(maps.to_input(*POINTS.T), axis=1), rtol=1e-12
+    )
+    np.testing.assert_allclose(np.stack(maps.to_heatmap(*maps.to_input(*POINTS.T)), axis=1), POINTS, atol=1e-10)
+
+
+def test_grids_lie_where_they_say():
+    size, maps = (256, 256), (64, 64)
+    assert map_grid(size, maps, 'centers').to_input(31.5, 31.5) == (127.5, 127.5)  # the middles agree
+    assert map_grid(size, maps, 'corners').to_input(63.0, 0.0) == (255.5, -0.5)
+    assert map_grid(size, maps, 'mmpose').to_input(10.0, 0.0) == (40.0, 0.0)
+    with pytest.raises(ValueError, match='grid must be one of'):
+        map_grid(size, maps, 'udp')
+
+
+def test_covariances_follow_their_points():
+    matrix = compose(crop_to_image([3, 4], [50, 70], (64, 96), 20), map_grid((64, 96), (16, 24)).matrix)
+    cloud = np.random.default_rng(1).normal(size=(500, 2)) @ [[2, 0.5], [0, 1]]
+    expected = np.cov(transform_points(cloud, matrix).T)
+    np.testing.assert_allclose(transform_covariances(np.cov(cloud.T), matrix), expected, rtol=1e-9)
