@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 import sys
 from pathlib import Path
 
@@ -589,9 +588,7 @@ def test_sweep_trains_through_the_training_command(tiny, tmp_path):
     assert 'eps=2' in trained.read_text()
 
 
-def test_sweep_trains_with_several_processes(tiny, tmp_path, monkeypatch):
-    with socket.create_server(('127.0.0.1', 0)) as free:  # other tests start processes at the same time
-        monkeypatch.setenv('PORT', str(free.getsockname()[1]))
+def test_sweep_trains_with_several_processes(tiny, tmp_path):
     run_tool(
         sys.executable,
         TOOLS / 'sweep.py',

@@ -82,10 +82,10 @@ def write_config(folder, norm='BN', extra=''):
     return path
 
 
-def run_tool(*command, ok=True, cwd=None):
-    """Run a command with this interpreter's environment and without GPUs; returns its output."""
+def run_tool(*command, ok=True, cwd=None, python=sys.executable):
+    """Run a command with this environment and interpreter (PYTHON) and without GPUs; returns its output."""
     env = {key: value for key, value in os.environ.items() if key != 'VIRTUAL_ENV'}
-    env.update(PYTHON=sys.executable, OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='', PYTHONWARNINGS='ignore')
+    env.update(PYTHON=python, OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='', PYTHONWARNINGS='ignore')
     done = subprocess.run(
         [str(part) for part in command],
         env=env,
