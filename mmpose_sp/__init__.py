@@ -24,6 +24,11 @@ if not _is_report():
 
     check_versions()
 
+    # Before anything imports mmpose: mmcv-lite lacks what mmcv.ops imports.
+    from . import stand_ins
+
+    stand_ins.provide()
+
     from . import codecs, datasets, evaluation, models  # noqa: F401
     from .utils import checkpoint, ema  # noqa: F401
 
