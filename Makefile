@@ -1,4 +1,5 @@
-# `make demo` and `make test` set up all they need in .venv first; see CONTRIBUTING.md.
+# `make demo` and `make test` set up all they need in .venv first; see CONTRIBUTING.md. PYTHON=, MMCV=compiled and
+# TORCH=cpu say how; a .venv that is there keeps what it has.
 PYTHON ?= python3
 VENV := .venv/bin
 
@@ -10,10 +11,10 @@ help:
 	@echo 'make lint       ruff over the code'
 	@echo 'make env-check  one line per requirement: found, wanted, how to fix'
 	@echo 'make lock       make requirements/lock.txt anew from requirements/*.in'
-	@echo 'make clean      remove .venv and tool caches (data/, work_dirs/, the mmcv wheel stay)'
+	@echo 'make clean      remove .venv and tool caches (data/, work_dirs/, the cache of uv stay)'
 
 setup:
-	@$(PYTHON) tools/setup_env.py
+	@MMCV=$(MMCV) TORCH=$(TORCH) $(PYTHON) tools/setup_env.py $(if $(filter command environment override,$(firstword $(origin PYTHON))),--this-python)
 
 demo: setup
 	@$(VENV)/python tools/demo.py $(ARGS)
@@ -26,12 +27,14 @@ lint: setup
 
 # Reports on a broken .venv as it is; only a missing one is made first.
 env-check:
-	@test -x $(VENV)/python || $(PYTHON) tools/setup_env.py
+	@test -x $(VENV)/python || $(MAKE) --no-print-directory setup
 	@$(VENV)/python -m mmpose_sp.utils.collect_env
 
 lock: setup
-	@$(VENV)/uv pip compile --quiet --universal --python-version 3.11 requirements/runtime.in \
-		requirements/optional.in requirements/dev.in --output-file requirements/lock.txt $(ARGS)
+	@$(VENV)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header $(ARGS) \
+		requirements/runtime.in requirements/optional.in requirements/dev.in --output-file requirements/lock.txt
+	@$(VENV)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header $(ARGS) \
+		requirements/uv.in --output-file requirements/uv.txt
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache

@@ -11,6 +11,7 @@ import sys
 import warnings
 from typing import Callable, NamedTuple, Optional
 
+from ..stand_ins import is_missing, provide
 from .requirements import CORE, find_version, parse_version
 
 
@@ -80,11 +81,31 @@ def importable(name: str, module: str, fix: str, wanted: str = 'any version') ->
     return Check(name, wanted, fix, lambda: import_problem(module), lambda: find_version(name))
 
 
-def mmcv_ops_problem() -> Optional[str]:
-    """None if mmcv's compiled operators can be imported."""
-    if find_version('mmcv') is None and find_version('mmcv-lite') is not None:
-        return 'mmcv-lite has no operators'
-    return import_problem('mmcv.ops')
+def operators() -> Check:
+    """mmcv's operators: compiled, or torchvision's in their place."""
+
+    def problem() -> Optional[str]:
+        provide()
+        return import_problem('mmcv.ops')
+
+    def found() -> str:
+        stand_in = is_missing('mmcv._ext') or hasattr(sys.modules.get('mmcv._ext'), 'IS_STAND_IN')
+        return "torchvision's" if stand_in else 'compiled'
+
+    return Check('mmcv.ops', "compiled or torchvision's", 'python -m mmpose_sp.stand_ins', problem, found)
+
+
+def coco_tools() -> Check:
+    """xtcocotools, or pycocotools in its place."""
+
+    def problem() -> Optional[str]:
+        provide()
+        return import_problem('xtcocotools.coco')
+
+    def found() -> Optional[str]:
+        return find_version('xtcocotools') or f'pycocotools {find_version("pycocotools")}'
+
+    return Check('xtcocotools', 'itself or pycocotools', 'pip install pycocotools', problem, found)
 
 
 def torchvision_wanted() -> str:
@@ -97,14 +118,12 @@ def torchvision_wanted() -> str:
 def checks() -> list:
     """All requirements, foundations first, so that the first line that fails is the one to mend."""
     core = {item.name: versioned(item.name, item.wanted, item.fix, item.accepts) for item in CORE}
-    fixes = {item.name: item.fix for item in CORE}
     torchvision = torchvision_wanted()
-    numpy = '<2 with xtcocotools <= 1.14.3'
     listed = [
         Check(
             'python',
             '>=3.8',
-            'use Python 3.8 or later (the lock file: 3.11)',
+            'use Python 3.8 or later (the lock file: 3.10 to 3.13)',
             lambda: None if sys.version_info >= (3, 8) else 'too old',
             platform.python_version,
         ),
@@ -117,14 +136,7 @@ def checks() -> list:
             else 'pip install torchvision',
             torchvision,
         ),
-        importable('numpy', 'numpy', 'pip install "numpy<2"', numpy),
-        versioned(
-            'xtcocotools',
-            'a build for the installed numpy',
-            'pip install "numpy<2" xtcocotools==1.14.3',
-            lambda version: True,
-            'xtcocotools.coco',
-        ),
+        importable('numpy', 'numpy', 'pip install numpy'),
         Check(
             'setuptools',
             '<81 (it must have pkg_resources)',
@@ -134,18 +146,14 @@ def checks() -> list:
         ),
         core['mmengine'],
         core['mmcv'],
-        Check(
-            'mmcv.ops',
-            "mmcv's compiled operators",
-            fixes['mmcv'] + ' (after pip uninstall mmcv-lite)',
-            mmcv_ops_problem,
-        ),
         importable('six', 'six', 'pip install six'),
         core['mmdet'],
         core['mmpose'],
+        operators(),
+        coco_tools(),
     ]
     listed += [importable(name, name, f'pip install {name}') for name in ('scipy', 'matplotlib', 'h5py', 'tqdm')]
-    listed.append(importable('opencv', 'cv2', 'pip install "opencv-python-headless<4.12"'))
+    listed.append(importable('opencv', 'cv2', 'pip install "opencv-python-headless<5"'))
     listed.append(importable('mmpose_sp', 'mmpose_sp.models', 'mend the lines above first, from the top'))
     return listed
 

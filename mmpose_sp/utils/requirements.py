@@ -27,14 +27,10 @@ class Requirement(NamedTuple):
 
 
 CORE = (
-    Requirement('torch', '2.1', None, 'pip install "torch>=2.1" (mmcv has to be compiled for it anew)'),
+    Requirement('torch', '2.1', None, 'pip install "torch>=2.1" (compiled mmcv has to be compiled anew for it)'),
     Requirement('mmengine', '0.10', '1.0', 'pip install "mmengine>=0.10,<1.0"'),
     Requirement(
-        'mmcv',
-        '2.0.1',
-        '2.2',
-        'mim install "mmcv>=2.0.1,<2.2", or compile it: MMCV_WITH_OPS=1 pip install '
-        '--no-build-isolation --no-binary mmcv mmcv==2.1.0',
+        'mmcv', '2.0.1', '2.2', 'pip install mmcv-lite==2.1.0, or compile it: see mmpose_sp/stand_ins/mmcv_ext.py'
     ),
     # mmpose.models imports it (RTMO's head), so no model is built without it.
     Requirement('mmdet', '3.0', '3.4', 'pip install --no-deps mmdet==3.3.0'),

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import types
 from importlib import metadata
 from pathlib import Path
 
@@ -92,9 +93,9 @@ def line_of(report, name):
     'module, name, fix',
     [
         ('torchvision', 'torchvision', 'pip install "torchvision==0.28.*"'),
-        ('mmcv.ops', 'mmcv.ops', 'MMCV_WITH_OPS=1'),
+        ('mmcv.ops', 'mmcv.ops', 'python -m mmpose_sp.stand_ins'),
         ('pkg_resources', 'setuptools', 'pip install "setuptools<81"'),
-        ('xtcocotools.coco', 'xtcocotools', 'pip install "numpy<2"'),
+        ('xtcocotools.coco', 'xtcocotools', 'pip install pycocotools'),
         ('six', 'six', 'pip install six'),
     ],
 )
@@ -107,11 +108,11 @@ def test_report_of_an_import_that_fails(monkeypatch, capsys, module, name, fix):
     assert fix in line_of(report, name)
 
 
-def test_report_of_mmcv_lite(monkeypatch, capsys):
-    installed(monkeypatch, mmcv=None, **{'mmcv-lite': '2.1.0'})
-    code, report = results(capsys)
-    assert code == 1
-    assert 'mmcv-lite has no operators' in line_of(report, 'mmcv.ops')
+def test_report_says_whose_operators_are_in_use(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, 'mmcv._ext', types.SimpleNamespace(IS_STAND_IN=True))
+    assert "found: torchvision's" in line_of(results(capsys)[1], 'mmcv.ops')
+    monkeypatch.setitem(sys.modules, 'mmcv._ext', types.SimpleNamespace())
+    assert 'found: compiled' in line_of(results(capsys)[1], 'mmcv.ops')
 
 
 @pytest.mark.parametrize('torch, torchvision', [('2.13.0', '0.28.*'), ('2.1.2+cpu', '0.16.*')])
