@@ -1,37 +1,38 @@
-"""Packaging of mmpose_sp.
+"""What pyproject.toml cannot say. All else about the package is there.
 
-torch, mmcv, mmengine, mmdet and mmpose are deliberately not required here: pip would replace what a
-working OpenMMLab environment holds. ``import mmpose_sp`` checks their versions and says what to do.
+A wheel of ours carries configs, tools and model index in ``mmpose_sp/.mim``, where mmengine and mim look for those of
+OpenMMLab's packages; in the clone they stay where they are. Wheels and editable installs also get the file that lets
+mmengine resolve ``mmpose_sp::...`` (see its docstring).
 """
 
-import os
-import re
+import shutil
+from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import setup
+from setuptools.command.build_py import build_py
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-
-
-def read(*path):
-    with open(os.path.join(HERE, *path), encoding='utf-8') as file:
-        return file.read()
+ROOT = Path(__file__).resolve().parent
+# setup_env.py sets up a clone.
+LEFT_OUT = shutil.ignore_patterns('__pycache__', '*.py[cod]', 'setup_env.py')
 
 
-setup(
-    name='mmpose_sp',
-    version=re.search(r"__version__ = '(.+)'", read('mmpose_sp', 'version.py')).group(1),
-    description='Structured prediction for facial landmark detection, as an MMPose extension',
-    long_description=read('README.md') if os.path.exists(os.path.join(HERE, 'README.md')) else '',
-    long_description_content_type='text/markdown',
-    license='Apache-2.0',
-    packages=find_packages(include=['mmpose_sp', 'mmpose_sp.*']),
-    package_data={'mmpose_sp.weights': ['*.pth', '*.md']},
-    python_requires='>=3.8',
-    # Without bounds: whatever version is there stays.
-    install_requires=['h5py', 'matplotlib', 'numpy', 'scipy', 'tqdm'],
-    extras_require={
-        'onnx': ['onnx', 'onnxruntime', 'onnxscript'],
-        'photo': ['scikit-image'],
-        'web': ['gradio>=6,<7'],  # 6.31.0 was tested
-    },
-)
+class BuildWithConfigs(build_py):
+    """Adds to what is built; the source tree stays as it is."""
+
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode:
+            site = Path(self.get_finalized_command('install').install_lib)
+        else:
+            site = Path(self.build_lib)
+            mim = site / 'mmpose_sp' / '.mim'
+            shutil.rmtree(mim, ignore_errors=True)  # of an earlier build
+            for folder in ('configs', 'tools'):
+                shutil.copytree(ROOT / folder, mim / folder, ignore=LEFT_OUT)
+            shutil.copy2(ROOT / 'model-index.yml', mim)
+        site.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / 'mmpose_sp' / 'utils' / 'config_names.py', site / '_mmpose_sp_config_names.py')
+        (site / 'mmpose_sp.pth').write_text('import _mmpose_sp_config_names\n', encoding='utf-8')
+
+
+setup(cmdclass={'build_py': BuildWithConfigs})

@@ -7,6 +7,7 @@ transform, model, metric and hook, so that one config line,
 
 import sys
 
+from .utils import config_names  # noqa: F401  configs may now name ours as 'mmpose_sp::...'
 from .version import __version__
 
 
