@@ -92,7 +92,7 @@ def _light(image, mask, shade, direction, base, p: FaceParams) -> np.ndarray:
     a = mask.astype(np.float32) / 255
     factor = around + a * (shade - around)
     factor = cv2.merge([factor * t for t in p.light_tint])
-    return np.clip(cv2.multiply(image.astype(np.float32), factor), 0, 255).astype(np.uint8)
+    return np.clip(cv2.multiply(image.astype(np.float32), factor.astype(np.float32)), 0, 255).astype(np.uint8)
 
 
 def _photograph(image: np.ndarray, p: FaceParams, rng: np.random.Generator) -> np.ndarray:
