@@ -12,7 +12,7 @@ import warnings
 from typing import Callable, NamedTuple, Optional
 
 from ..stand_ins import is_missing, provide
-from .requirements import CORE, find_version, parse_version
+from .requirements import CORE, MMCV, Requirement, find_installed, find_refusal, find_version, parse_version
 
 
 class Check(NamedTuple):
@@ -62,18 +62,27 @@ def run_check(check: Check) -> Result:
     return Result(check.name, False, f'{version} ({problem})' if version else problem, check.wanted, check.fix)
 
 
-def versioned(name: str, wanted: str, fix: str, accepts: Callable[[str], bool], *modules: str) -> Check:
-    """A check of an installed version and, where that is right, of importing ``modules`` (default: ``name``)."""
+def foundation(requirement: Requirement) -> Check:
+    """A check of the version that is installed, under whichever name, and of importing it."""
+    refusal = find_refusal(requirement.name)
+
+    def found() -> Optional[str]:
+        installed = find_installed(requirement)
+        if installed is None or installed.requirement.name == requirement.name:
+            return installed and installed.version
+        return str(installed)
 
     def problem() -> Optional[str]:
-        version = find_version(name)
-        if version is None:
+        installed = find_installed(requirement)
+        if installed is None:
             return 'not installed'
-        if not accepts(version):
+        if not installed.accepted:
             return 'wrong version'
-        return import_problem(*(modules or (name,)))
+        if refusal is not None:
+            return f'refuses {find_installed(MMCV)}'
+        return import_problem(requirement.name)
 
-    return Check(name, wanted, fix, problem, lambda: find_version(name))
+    return Check(requirement.name, requirement.wanted, refusal.fix if refusal else requirement.fix, problem, found)
 
 
 def importable(name: str, module: str, fix: str, wanted: str = 'any version') -> Check:
@@ -117,7 +126,7 @@ def torchvision_wanted() -> str:
 
 def checks() -> list:
     """All requirements, foundations first, so that the first line that fails is the one to mend."""
-    core = {item.name: versioned(item.name, item.wanted, item.fix, item.accepts) for item in CORE}
+    core = {item.name: foundation(item) for item in CORE}
     torchvision = torchvision_wanted()
     listed = [
         Check(

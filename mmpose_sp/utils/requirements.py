@@ -6,17 +6,22 @@ from typing import NamedTuple, Optional, Tuple
 
 
 class Requirement(NamedTuple):
-    """A distribution with version bounds: ``minimum <= version < below`` (None: no bound)."""
+    """A distribution with version bounds: ``minimum <= version < below`` (None: no bound).
+
+    ``instead`` lists other distributions of the same package: a lighter build, or a maintained fork.
+    """
 
     name: str
     minimum: Optional[str]
     below: Optional[str]
-    fix: str
+    fix: str = ''
+    instead: Tuple['Requirement', ...] = ()  # type: ignore[misc]
 
     @property
     def wanted(self) -> str:
         bounds = [f'>={self.minimum}' if self.minimum else '', f'<{self.below}' if self.below else '']
-        return ','.join(filter(None, bounds)) or 'any version'
+        own = ','.join(filter(None, bounds)) or 'any version'
+        return ' or '.join([own, *(f'{other.name} {other.wanted}' for other in self.instead)])
 
     def accepts(self, version: str) -> bool:
         """Whether a version such as '2.13.0+cu130' lies within the bounds."""
@@ -26,16 +31,62 @@ class Requirement(NamedTuple):
         )
 
 
+MMCV = Requirement(
+    'mmcv',
+    '2.0.1',
+    '2.2',
+    'pip install mmcv-lite==2.1.0, or compile it: see mmpose_sp/stand_ins/mmcv_ext.py',
+    (Requirement('mmcv-lite', '2.0.1', '2.2'), Requirement('onedl-mmcv', '2.3', '2.4')),
+)
 CORE = (
     Requirement('torch', '2.1', None, 'pip install "torch>=2.1" (compiled mmcv has to be compiled anew for it)'),
-    Requirement('mmengine', '0.10', '1.0', 'pip install "mmengine>=0.10,<1.0"'),
     Requirement(
-        'mmcv', '2.0.1', '2.2', 'pip install mmcv-lite==2.1.0, or compile it: see mmpose_sp/stand_ins/mmcv_ext.py'
+        'mmengine',
+        '0.10',
+        '1.0',
+        'pip install "mmengine>=0.10,<1.0"',
+        (Requirement('onedl-mmengine', '0.10', '1.0'),),
     ),
+    MMCV,
     # mmpose.models imports it (RTMO's head), so no model is built without it.
-    Requirement('mmdet', '3.0', '3.4', 'pip install --no-deps mmdet==3.3.0'),
+    Requirement(
+        'mmdet',
+        '3.0',
+        '3.4',
+        'pip install --no-deps mmdet==3.3.0',
+        (Requirement('onedl-mmdetection', '3.5', '3.6'),),
+    ),
     Requirement('mmpose', '1.3', '1.4', 'pip install --no-deps mmpose==1.3.2'),
 )
+
+
+class Refusal(NamedTuple):
+    """Releases of ``name`` before ``below`` fail at their import unless mmcv is older than ``mmcv``."""
+
+    name: str
+    below: str
+    mmcv: str
+    fix: str
+
+
+REFUSALS = (
+    Refusal('mmdet', '3.4', '2.2', 'pip install --no-deps onedl-mmdetection==3.5.1'),
+    Refusal('mmpose', '1.3.2', '2.3.1', 'pip install --no-deps mmpose==1.3.2'),
+)
+
+
+class Installed(NamedTuple):
+    """What is installed of a requirement: which of its distributions, with its bounds, in which version."""
+
+    requirement: Requirement
+    version: str
+
+    @property
+    def accepted(self) -> bool:
+        return self.requirement.accepts(self.version)
+
+    def __str__(self) -> str:
+        return f'{self.requirement.name} {self.version}'
 
 
 def parse_version(version: str) -> Tuple[int, ...]:
@@ -45,25 +96,59 @@ def parse_version(version: str) -> Tuple[int, ...]:
     return tuple((numbers + [0] * 4)[:4])
 
 
-def find_version(name: str) -> Optional[str]:
-    """The version of an installed distribution, or of a module on the path without metadata."""
+def distribution_version(name: str) -> Optional[str]:
+    """The version of an installed distribution, None without one."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
-        pass
+        return None
+
+
+def find_version(name: str) -> Optional[str]:
+    """The version of an installed distribution, or of a module on the path without metadata."""
+    version = distribution_version(name)
+    if version is not None:
+        return version
     try:
         return getattr(__import__(name), '__version__', None)
     except Exception:  # whatever a broken installation throws: it counts as absent
         return None
 
 
+def find_installed(requirement: Requirement) -> Optional[Installed]:
+    """Which distribution of a requirement is there; the requirement's own name goes first."""
+    for candidate in (requirement, *requirement.instead):
+        version = distribution_version(candidate.name)
+        if version is not None:
+            return Installed(candidate, version)
+    version = find_version(requirement.name)
+    return None if version is None else Installed(requirement, version)
+
+
+def find_refusal(name: str) -> Optional[Refusal]:
+    """The :class:`Refusal` that the installed ``name`` and mmcv come to, if any."""
+    version, mmcv = distribution_version(name), find_installed(MMCV)
+    if version is None or mmcv is None or not mmcv.accepted:  # a wrong mmcv is a problem of its own
+        return None
+    for refusal in REFUSALS:
+        if refusal.name != name:
+            continue
+        too_old = parse_version(version) < parse_version(refusal.below)
+        if too_old and parse_version(mmcv.version) >= parse_version(refusal.mmcv):
+            return refusal
+    return None
+
+
 def version_problem(requirement: Requirement) -> Optional[str]:
     """None where the requirement is met, else one sentence with what was found, wanted, and the fix."""
-    found = find_version(requirement.name)
-    if found is not None and requirement.accepts(found):
-        return None
-    state = 'is not installed' if found is None else f'{found} is installed'
-    return f'{requirement.name} {state}, mmpose_sp wants {requirement.wanted}. Fix: {requirement.fix}'
+    found = find_installed(requirement)
+    if found is None or not found.accepted:
+        state = f'{requirement.name} is not installed' if found is None else f'{found} is installed'
+        return f'{state}, mmpose_sp wants {requirement.wanted}. Fix: {requirement.fix}'
+    refusal = find_refusal(requirement.name)
+    if refusal is not None:
+        return f'{found} refuses {find_installed(MMCV)}, it wants mmcv <{refusal.mmcv}. Fix: {refusal.fix}'
+    return None
 
 
 def check_versions() -> None:

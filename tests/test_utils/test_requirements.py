@@ -69,6 +69,41 @@ def test_every_problem_is_named_with_its_fix(monkeypatch):
     assert fixes['mmpose'] not in message, 'what is right is not mentioned'
 
 
+LITE, FORK = {'mmcv': None, 'mmcv-lite': '2.1.0'}, {'mmcv': None, 'mmcv-lite': None, 'onedl-mmcv': '2.3.6'}
+FORKS = dict(FORK, mmengine=None, mmdet=None, **{'onedl-mmengine': '0.10.12', 'onedl-mmdetection': '3.5.1'})
+
+
+@pytest.mark.parametrize('versions', [LITE, FORKS], ids=['mmcv-lite', 'the forks'])
+def test_other_distributions_of_the_foundations_are_accepted(monkeypatch, versions):
+    installed(monkeypatch, **dict(versions, mmpose='1.3.2'))
+    check_versions()
+
+
+@pytest.mark.parametrize(
+    'versions, message',
+    [
+        (dict(FORKS, **{'onedl-mmcv': '2.4.0'}), 'onedl-mmcv 2.4.0 is installed, mmpose_sp wants >=2.0.1,<2.2'),
+        (dict(FORKS, **{'onedl-mmdetection': '3.4.0'}), 'onedl-mmdetection 3.4.0 is installed'),
+        (dict(FORKS, **{'onedl-mmengine': None}), 'mmengine is not installed'),
+        (dict(LITE, **{'mmcv-lite': '2.2.0'}), 'mmcv-lite 2.2.0 is installed'),
+        # mmdet and mmpose assert these at their import
+        (dict(FORKS, mmdet='3.3.0'), 'mmdet 3.3.0 refuses onedl-mmcv 2.3.6, it wants mmcv <2.2. Fix: pip install --no'),
+        (dict(FORKS, mmpose='1.3.1'), 'mmpose 1.3.1 refuses onedl-mmcv 2.3.6, it wants mmcv <2.3.1. Fix: pip install'),
+    ],
+)
+def test_other_distributions_have_bounds_as_well(monkeypatch, versions, message):
+    installed(monkeypatch, **{'mmpose': '1.3.2', **versions})
+    with pytest.raises(ImportError) as error:
+        check_versions()
+    assert message in str(error.value)
+    assert str(error.value).count('Fix: ') == 1
+
+
+def test_old_mmpose_and_mmdet_take_old_mmcv(monkeypatch):
+    installed(monkeypatch, **dict(LITE, mmpose='1.3.1', mmdet='3.3.0'))
+    check_versions()
+
+
 def results(capsys, *arguments):
     """Exit code and the report's lines, by requirement."""
     code = collect_env.main(list(arguments))
@@ -113,6 +148,14 @@ def test_report_says_whose_operators_are_in_use(monkeypatch, capsys):
     assert "found: torchvision's" in line_of(results(capsys)[1], 'mmcv.ops')
     monkeypatch.setitem(sys.modules, 'mmcv._ext', types.SimpleNamespace())
     assert 'found: compiled' in line_of(results(capsys)[1], 'mmcv.ops')
+
+
+def test_report_names_the_distribution_that_is_there(monkeypatch, capsys):
+    installed(monkeypatch, **dict(FORK, mmdet='3.3.0'))
+    report = results(capsys)[1]
+    assert 'found: onedl-mmcv 2.3.6' in line_of(report, 'mmcv')
+    assert 'refuses onedl-mmcv 2.3.6' in line_of(report, 'mmdet')
+    assert 'fix: pip install --no-deps onedl-mmdetection' in line_of(report, 'mmdet')
 
 
 @pytest.mark.parametrize('torch, torchvision', [('2.13.0', '0.28.*'), ('2.1.2+cpu', '0.16.*')])
