@@ -3,12 +3,15 @@
 PYTHON ?= python3
 VENV := .venv/bin
 
-.PHONY: help setup demo test lint env-check lock clean
+.PHONY: help setup demo test test-fast format format-check lint types env-check lock clean
 
 help:
 	@echo 'make demo       train, test and draw a landmark model on synthetic faces'
 	@echo 'make test       run the tests (ARGS="-k name" picks some)'
+	@echo 'make test-fast  those that take no tool through a training: for the edit loop'
+	@echo 'make format     ruff format; make format-check only looks'
 	@echo 'make lint       ruff over the code'
+	@echo 'make types      mypy over the package'
 	@echo 'make env-check  one line per requirement: found, wanted, how to fix'
 	@echo 'make lock       make requirements/lock.txt anew from requirements/*.in'
 	@echo 'make clean      remove .venv and tool caches (data/, work_dirs/, the cache of uv stay)'
@@ -22,8 +25,20 @@ demo: setup
 test: setup
 	@$(VENV)/python -m pytest -n logical --dist worksteal $(ARGS)
 
+test-fast: setup
+	@$(VENV)/python -m pytest -n logical --dist worksteal -m 'not slow' $(ARGS)
+
+format: setup
+	@$(VENV)/ruff format .
+
+format-check: setup
+	@$(VENV)/ruff format --check .
+
 lint: setup
 	@$(VENV)/ruff check .
+
+types: setup
+	@$(VENV)/mypy
 
 # Reports on a broken .venv as it is; only a missing one is made first.
 env-check:
@@ -37,5 +52,5 @@ lock: setup
 		requirements/uv.in --output-file requirements/uv.txt
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

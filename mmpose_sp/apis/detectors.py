@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Optional, Sequence, Tuple, Union
 
 import cv2
+import cv2.data
 import numpy as np
 from mmpose.evaluation.functional import nms
 

@@ -93,7 +93,7 @@ class FaceLandmarker:
         self.device = choose_device(device)
         cfg = load_config(config, cfg_options)
         cfg.model.test_cfg = dict(cfg.model.get('test_cfg') or {}, output_heatmaps=True)
-        self.model = load_model(cfg, checkpoint, self.device)
+        self.model: Any = load_model(cfg, checkpoint, self.device)
         self.codec = getattr(self.model.head, 'decoder', None)
         if not hasattr(self.codec, 'heatmap_size'):
             raise TypeError(

@@ -4,7 +4,7 @@ import glob
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Iterator, List, Optional, Union
+from typing import Any, Callable, Generator, List, Optional, Union
 
 import cv2
 import numpy as np
@@ -36,7 +36,7 @@ class Source:
         fps: Frames per second of a video.
     """
 
-    frames: Iterator[Frame]
+    frames: Generator[Frame, None, None]
     kind: str
     length: Optional[int] = None
     live: bool = False
@@ -73,7 +73,7 @@ def open_source(inputs: Any) -> Source:
     if not many and isinstance(items[0], Path) and not items[0].is_file():
         raise FileNotFoundError(f'{inputs}: no such file or folder')
     tolerant = _is_pattern(inputs) or _is_folder(inputs)
-    return Source(iter(_frames(items)), 'images' if many else 'image', len(items), tolerant=tolerant)
+    return Source(_frames(items), 'images' if many else 'image', len(items), tolerant=tolerant)
 
 
 def _expand(item: Any) -> List[Union[Path, np.ndarray]]:
@@ -109,7 +109,7 @@ def _is_pattern(item: Any) -> bool:
     return isinstance(item, (str, Path)) and glob.has_magic(str(item)) and not Path(item).exists()
 
 
-def _frames(items: List[Union[Path, np.ndarray]]) -> Iterator[Frame]:
+def _frames(items: List[Union[Path, np.ndarray]]) -> Generator[Frame, None, None]:
     for index, item in enumerate(items):
         if isinstance(item, np.ndarray):
             yield Frame(f'array {index}', lambda item=item: as_bgr(item))
@@ -145,7 +145,7 @@ def _open_video(target: Union[int, str]) -> Source:
     )
 
 
-def _video_frames(capture: cv2.VideoCapture, image: np.ndarray, name: str) -> Iterator[Frame]:
+def _video_frames(capture: cv2.VideoCapture, image: np.ndarray, name: str) -> Generator[Frame, None, None]:
     index, read = 0, True
     try:
         while read:

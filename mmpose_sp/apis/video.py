@@ -37,7 +37,7 @@ class VideoWriter:
         if self._writer is None:
             self._size = frame.shape[1::-1]
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            code = cv2.VideoWriter_fourcc(*_CODECS[self.path.suffix.lower()])
+            code = cv2.VideoWriter.fourcc(*_CODECS[self.path.suffix.lower()])
             self._writer = cv2.VideoWriter(str(self.path), code, self.fps, self._size)
             if not self._writer.isOpened():
                 raise OSError(

@@ -67,7 +67,8 @@ def fit_scale_and_floor(errors: np.ndarray, covariances: np.ndarray) -> Tuple[fl
         bounds=[np.log((1e-3, 1e3))] * 2,
         options=dict(xatol=1e-2, fatol=1e-5),
     )
-    return tuple(float(value) for value in np.exp(found.x))
+    scale, floor = np.exp(found.x)
+    return float(scale), float(floor)
 
 
 def peak_window(scores: Tensor) -> Tensor:

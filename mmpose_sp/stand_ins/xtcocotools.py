@@ -36,5 +36,5 @@ class COCOeval(cocoeval.COCOeval):
 __path__ = []  # makes this file a package in the eyes of `import xtcocotools.coco`
 COCO = coco.COCO
 _evaluation = type(sys)(__name__ + '.cocoeval', cocoeval.__doc__)
-_evaluation.COCOeval, _evaluation.Params = COCOeval, cocoeval.Params
+vars(_evaluation).update(COCOeval=COCOeval, Params=cocoeval.Params)
 sys.modules.update({__name__ + '.coco': coco, __name__ + '.mask': mask, __name__ + '.cocoeval': _evaluation})

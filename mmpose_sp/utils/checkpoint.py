@@ -1,5 +1,6 @@
 """Checkpoints: loadable with ``weights_only`` left on, and refused where they do not belong."""
 
+from importlib import import_module
 from typing import Any, Dict, List
 
 import numpy as np
@@ -41,7 +42,7 @@ def allow_mmengine_checkpoints() -> None:
     if not can_allow_objects():
         return
     allowed = [HistoryBuffer, np.ndarray, np.dtype, bytes, (_history_buffer_method, 'builtins.getattr')]
-    multiarray = np._core.multiarray if int(np.__version__[0]) > 1 else np.core.multiarray
+    multiarray = import_module('numpy._core.multiarray' if int(np.__version__[0]) > 1 else 'numpy.core.multiarray')
     for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
         allowed += [(multiarray._reconstruct, f'{module}._reconstruct'), (multiarray.scalar, f'{module}.scalar')]
     # Numbers, booleans and strings; not 'O', which holds any object.

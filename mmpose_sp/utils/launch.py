@@ -7,7 +7,7 @@ import runpy
 import sys
 import traceback
 from pathlib import Path
-from typing import List
+from typing import Any, Dict, List
 
 import mmpose
 import torch
@@ -40,7 +40,7 @@ def prepare_cpu_processes(argv: List[str]) -> None:
     if torch.cuda.is_available() or _launcher(argv) != 'pytorch':
         return
     dist.init_process_group('gloo')
-    options = {'type': 'MMDistributedDataParallel', 'device_ids': None}
+    options: Dict[str, Any] = {'type': 'MMDistributedDataParallel', 'device_ids': None}
     config = Config.fromfile(next((word for word in argv[1:] if Path(word).is_file()), ''))
     if 'model_wrapper_cfg' not in config:  # what mmengine does by itself where it makes the wrapper
         options.update(broadcast_buffers=False, find_unused_parameters=config.get('find_unused_parameters', False))

@@ -153,7 +153,8 @@ class AttentiveHourglassHead(ScoreMapMixin, BaseHead):
     def _point_targets(self, labels: Tensor, weights: Tensor, scores: Tensor) -> Tensor:
         # A landmark without weight may have NaN for a label.
         labels = torch.where((weights > 0)[..., None], labels, torch.zeros_like(labels))
-        return gaussian_maps(labels, *scores.shape[-2:], self.point_sigma)
+        height, width = scores.shape[-2:]
+        return gaussian_maps(labels, height, width, self.point_sigma)
 
     @staticmethod
     def _ignore(targets: Tensor, maps: Tensor, weights: Tensor) -> Tensor:
