@@ -47,7 +47,7 @@ def extend(config_class):
             return find_config(name), 'mmpose'  # the scope that holds all that our configs name
         return stock(cfg_path, filename)
 
-    get_cfg_path.knows = PACKAGE
+    get_cfg_path.knows = PACKAGE  # type: ignore[attr-defined]  # functions take attributes
     config_class._get_cfg_path = staticmethod(get_cfg_path)
 
 
