@@ -22,7 +22,6 @@ from tqdm import tqdm
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = 'configs/face_2d_keypoint/topdown_heatmap/synthetic/td-hm_lite-unet_sp-1xb16-12e_synthetic-wflw-128x128.py'
 STAMP = '.demo_stamp'
-SUBSETS = ('largepose', 'expression', 'illumination', 'makeup', 'occlusion', 'blur')
 # "Epoch(train)  [3][20/34]", "Epoch(val) [2][2/2]  NME: 8.1 ...", "Epoch(test) [4/4]"
 LOG_LINE = re.compile(r'Epoch\((train|val|test)\)\s+(?:\[(\d+)\])?\[\s*(\d+)/(\d+)\]')
 LOG_VALUE = re.compile(r'(?<![\w/])(loss|NME): ([\d.]+)')
@@ -268,11 +267,13 @@ def print_table(metrics: Dict[str, float], faces: List[dict]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from mmpose_sp.faces import find_scheme
+
     table = Table(title='Synthetic WFLW, test faces (inter-ocular; FR and AUC at 10%)')
     table.add_column('subset')
     for name in ('faces', 'NME %', 'FR %', 'AUC'):
         table.add_column(name, justify='right')
-    for subset in ('full', *SUBSETS):
+    for subset in ('full', *find_scheme('wflw').subsets):
         prefix = '' if subset == 'full' else f'{subset}/'
         count = sum(subset == 'full' or subset in face['subsets'] for face in faces)
         if f'{prefix}NME' not in metrics:
@@ -287,10 +288,10 @@ def draw(args: argparse.Namespace, data: Path, out: Path) -> List[Path]:
     """Stage 5: sheets of predictions and the label smoothing; returns the pictures."""
     sys.path.insert(0, str(ROOT / 'tools' / 'analysis_tools'))
     import numpy as np
-    from faces import SHOWN, make_codec, read_annotations
+    from faces import make_codec, read_annotations
 
     from mmpose_sp import visualization as vis
-    from mmpose_sp.faces import transform_points
+    from mmpose_sp.faces import find_scheme, transform_points
     from mmpose_sp.utils.images import read_image
 
     say(f'5/6 Drawing: {args.work_dir}')
@@ -314,9 +315,8 @@ def draw(args: argparse.Namespace, data: Path, out: Path) -> List[Path]:
             face = min(annotated, key=lambda face: len(face.subsets))
             codec = make_codec(98)
             crop, matrix = vis.crop_around(read_image(face.image), face.landmarks, codec.input_size[0])
-            vis.plot_stages(
-                crop, transform_points(face.landmarks, matrix).astype(np.float32), codec, SHOWN['wflw'], str(path)
-            )
+            landmarks = transform_points(face.landmarks, matrix).astype(np.float32)
+            vis.plot_stages(crop, landmarks, codec, find_scheme('wflw').shown, str(path))
     return pictures
 
 

@@ -1,8 +1,8 @@
 """Inference on pictures, folders, videos and cameras."""
 
 from mmpose_sp.codecs.calibration import Calibration
+from mmpose_sp.faces import BoxMapping
 
-from .boxes import BoxMapping
 from .detectors import HaarFaceDetector, MMDetFaceDetector
 from .drawing import draw_result
 from .landmarker import FaceLandmarker

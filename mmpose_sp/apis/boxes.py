@@ -1,35 +1,8 @@
-"""Face boxes: checks of given ones, and from the box of a detector to the box that the model was trained on.
+"""Checks of the face boxes that are given: x1 y1 x2 y2 in image px."""
 
-Boxes are x1 y1 x2 y2 in image px. The models are trained on the tight box around the landmarks, which the pipeline of
-the config then squares and pads. Detectors draw other boxes: a cascade's square reaches from the forehead to the
-chin, well inside of the jaw.
-"""
-
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-
-
-class BoxMapping(NamedTuple):
-    """Square landmark box of a detector's box, in units of the detector box's longer side s.
-
-    Attributes:
-        scale: Side of the landmark box / s.
-        down: How far its centre lies below the centre of the detector's box / s.
-    """
-
-    scale: float = 1.0
-    down: float = 0.0
-
-    def __call__(self, boxes: np.ndarray) -> np.ndarray:
-        """Map (N, 4) boxes; the identity leaves them as they are, not squared."""
-        boxes = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
-        if self == BoxMapping():
-            return boxes
-        side = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, keepdims=True)
-        centre = (boxes[:, :2] + boxes[:, 2:]) / 2 + side * np.array([0, self.down], dtype=np.float32)
-        half = side * self.scale / 2
-        return np.concatenate([centre - half, centre + half], axis=1).astype(np.float32)
 
 
 def check_boxes(boxes: Any, width: int, height: int, name: str = 'bboxes') -> np.ndarray:

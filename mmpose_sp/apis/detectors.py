@@ -12,32 +12,23 @@ import cv2.data
 import numpy as np
 from mmpose.evaluation.functional import nms
 
-from .boxes import BoxMapping
+from mmpose_sp.faces import SCHEMES, BoxMapping
 
 Detections = Tuple[np.ndarray, np.ndarray]
 
 IOU = 0.3  # of two boxes that overlap more than this, the one with the better score stays
 
-#: Haar box -> landmark box: medians over the faces of the 300-W part's training list that the cascade finds (median
-#: absolute deviations: centre 0.05 across and 0.02 down, side 0.05, which is within the shifts and scales that the
-#: models are trained with). COFW's 29 landmarks leave the jaw out: measured on the 68 without the jaw but the chin.
-HAAR_MAPPINGS = {
-    '300w': BoxMapping(scale=0.88, down=0.147),
-    'wflw': BoxMapping(scale=0.88, down=0.147),  # the same outline, with more landmarks on it
-    'cofw': BoxMapping(scale=0.836, down=0.146),
-}
-
 
 def haar_mapping(dataset_name: str) -> BoxMapping:
-    """The mapping for the landmarks of a dataset; that of 300-W where they are others."""
-    return HAAR_MAPPINGS.get(dataset_name, HAAR_MAPPINGS['300w'])
+    """From the cascade's box to the box around the landmarks of a dataset; 300-W's if its scheme is not known."""
+    return SCHEMES.get(dataset_name, SCHEMES['300w']).haar_box
 
 
 class HaarFaceDetector:
     """Upright, frontal faces by OpenCV's packaged Haar cascade.
 
     Args:
-        mapping: From the cascade's box to the landmark box, see :data:`HAAR_MAPPINGS`.
+        mapping: From the cascade's box to the landmark box, see :func:`haar_mapping`.
         threshold: Least score of a face, see :meth:`__call__`.
         neighbors: Overlapping hits that make a face; more of them find fewer faces and fewer false ones.
         min_size: Side of the smallest face as a fraction of the picture's shorter side, but at least 20 px.

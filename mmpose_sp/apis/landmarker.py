@@ -17,8 +17,7 @@ from tqdm import tqdm
 
 from mmpose_sp.codecs import ImageAwareLabelSmoothing
 from mmpose_sp.codecs.calibration import Calibration, read_posterior
-from mmpose_sp.datasets.boundaries import BOUNDARIES
-from mmpose_sp.faces import compose, crop_to_image, map_grid, transform_covariances
+from mmpose_sp.faces import SCHEMES, compose, crop_to_image, map_grid, transform_covariances
 
 from .boxes import check_boxes
 from .detectors import Detections, HaarFaceDetector, MMDetFaceDetector, haar_mapping
@@ -137,7 +136,7 @@ class FaceLandmarker:
     def boundaries(self) -> tuple:
         """The curves through the landmarks, for drawing."""
         own = getattr(self.codec, 'boundaries', ())
-        return own or BOUNDARIES.get(self.dataset_name, ())
+        return own or (SCHEMES[self.dataset_name].boundaries if self.dataset_name in SCHEMES else ())
 
     @property
     def detector(self) -> Detector:

@@ -8,8 +8,7 @@ from mmpose.codecs.base import BaseKeypointCodec
 from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 
-from mmpose_sp.datasets.boundaries import BOUNDARIES, NUM_LANDMARKS, Boundary
-from mmpose_sp.faces import map_grid
+from mmpose_sp.faces import Boundary, boundary_sets, map_grid
 
 from . import boundary_maps, label_covariance
 from .decoding import SUBPIXEL, decode_scores
@@ -53,13 +52,14 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
     Args:
         input_size (tuple): Size of the network input in [w, h]
         heatmap_size (tuple): Size of the score maps in [w, h]
-        boundaries (str | Sequence | None): ``'wflw'``, ``'cofw'``, ``'300w'`` (or ``'cofw_star'``, the curves of
-            STAR's weights), or curves as :class:`Boundary`, ``(name, indices, closed)`` or
-            ``dict(name=, indices=, closed=)``. None where no edge is needed
-            (``smoothing`` other than ``'image_aware'`` and no ``edge_maps``). Defaults to ``'wflw'``
+        boundaries (str | Sequence | None): A landmark scheme, ``'wflw'``, ``'cofw'``, ``'300w'`` or one of your own (or
+            ``'cofw_star'``, the curves of STAR's weights), or curves as :class:`Boundary`, ``(name, indices, closed)``
+            or ``dict(name=, indices=, closed=)``. None where no edge is needed (``smoothing`` other than
+            ``'image_aware'`` and no ``edge_maps``). Defaults to ``'wflw'``
         smoothing (str): ``'image_aware'``: the edges shape the covariance; ``'isotropic'``: the Gaussian alone, the
             paper's "image-unaware"; ``'none'``: zero covariance. Defaults to ``'image_aware'``
-        gamma (float): Scale of the covariance. The paper: 0.01, and 0.001 for COFW. Defaults to 0.01
+        gamma (float): Scale of the covariance. By default that of the named landmark scheme (the paper: 0.001 for COFW,
+            0.01 for the others), 0.01 for curves without a name
         edge_weight (float): Weight of the edges against the Gaussian in M. Defaults to 0.01
         gaussian_kernel (int): Kernel size of the Gaussian in M, odd, heatmap px. Defaults to 5
         patch_radius (int): k; the patch has a side of 2k + 1 heatmap px. Defaults to 4
@@ -87,7 +87,7 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         heatmap_size: Tuple[int, int],
         boundaries: Union[str, Sequence, None] = 'wflw',
         smoothing: str = 'image_aware',
-        gamma: float = 0.01,
+        gamma: Optional[float] = None,
         edge_weight: float = 0.01,
         gaussian_kernel: int = 5,
         patch_radius: int = 4,
@@ -112,6 +112,11 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         for name, kernel in {'gaussian_kernel': gaussian_kernel, 'blur_kernel': blur_kernel}.items():
             if kernel < 1 or kernel % 2 == 0:
                 raise ValueError(f'{name} must be odd and positive, got {kernel}')
+        self.boundary_set = boundaries if isinstance(boundaries, str) else 'given explicitly'
+        self.boundaries = _parse_boundaries(boundaries)
+        self._scheme = boundary_sets()[boundaries][0] if isinstance(boundaries, str) else None
+        if gamma is None:
+            gamma = self._scheme.gamma if self._scheme else 0.01
         if patch_radius < 1:
             raise ValueError(f'patch_radius must be at least 1, got {patch_radius}')
         for name, value in {'gamma': gamma, 'edge_weight': edge_weight}.items():
@@ -132,13 +137,11 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
             'blur_kernel': blur_kernel,
             'sharpness': sharpness,
         }
-        self.boundary_set = boundaries if isinstance(boundaries, str) else 'given explicitly'
-        self.boundaries = _parse_boundaries(boundaries)
         self._needs_edges = edge_maps or smoothing == 'image_aware'
         if self._needs_edges and not self.boundaries:
             raise ValueError(
                 "boundaries are needed for edge_maps=True and for smoothing='image_aware'; name one of "
-                f'{sorted(BOUNDARIES)} or list the curves'
+                f'{sorted(boundary_sets())} or list the curves'
             )
 
     @property
@@ -277,13 +280,13 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         return labels, keypoints_visible
 
     def _check_count(self, count: int) -> None:
-        wanted = NUM_LANDMARKS.get(self.boundary_set)
+        wanted = self._scheme.num_landmarks if self._scheme else None
         if count == wanted:
             return
         fewest = 1 + max(max(boundary.indices) for boundary in self.boundaries)
         if wanted is None and count >= fewest:
             return
-        known = ', '.join(f'{name!r} ({num})' for name, num in NUM_LANDMARKS.items())
+        known = ', '.join(f'{name!r} ({scheme.num_landmarks})' for name, (scheme, _) in boundary_sets().items())
         raise ValueError(
             f'The boundaries {self.boundary_set!r} need {wanted or f"{fewest} or more"} landmarks, got '
             f'{count}; set `boundaries` of the codec to the set of the dataset: {known}'
@@ -314,7 +317,8 @@ def _one_of(name: str, value: str, options: Sequence[str]) -> str:
 
 def _parse_boundaries(boundaries: Union[str, Sequence, None]) -> Tuple[Boundary, ...]:
     if isinstance(boundaries, str):
-        return BOUNDARIES[_one_of('boundaries', boundaries, sorted(BOUNDARIES))]
+        sets = boundary_sets()
+        return sets[_one_of('boundaries', boundaries, sorted(sets))][1]
     curves = []
     for item in boundaries or ():
         curve = Boundary(**item) if isinstance(item, dict) else Boundary(*item)

@@ -1,20 +1,19 @@
 """Scores of the face alignment benchmarks: pure functions and one metric over them."""
 
-from .functional import (
+from .metric import FaceAlignmentMetric
+from .scores import (
     ced_auc,
+    face_normaliser,
     failure_rate,
     landmark_box_diagonal,
     landmark_distance,
     per_face_nme,
 )
-from .metric import FaceAlignmentMetric
-from .protocols import PROTOCOLS, Protocol
 
 __all__ = [
-    'PROTOCOLS',
     'FaceAlignmentMetric',
-    'Protocol',
     'ced_auc',
+    'face_normaliser',
     'failure_rate',
     'landmark_box_diagonal',
     'landmark_distance',

@@ -11,18 +11,16 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from mmpose.registry import METRICS
 
+from mmpose_sp.faces import BOX_DIAGONAL, SCHEMES, FaceScheme, subset_flags
 from mmpose_sp.utils.atomic import atomic_path
 
-from .functional import (
+from .scores import (
     ced_auc,
     failure_rate,
     landmark_box_diagonal,
     landmark_distance,
     per_face_nme,
 )
-from .protocols import PROTOCOLS
-
-_PRESETS = ('inter_ocular', 'inter_pupil', 'box_diagonal')
 
 
 @METRICS.register_module()
@@ -83,7 +81,7 @@ class FaceAlignmentMetric(BaseMetric):
             raise ValueError(f'errors_file must end in .csv or .json, got {errors_file!r}')
         self.errors_file = errors_file
         if ced_file is not None:
-            from mmpose_sp.visualization.ced import check_ced_path
+            from .ced import check_ced_path
 
             check_ced_path(ced_file)
         self.ced_file = ced_file
@@ -117,7 +115,7 @@ class FaceAlignmentMetric(BaseMetric):
                     'img_path': str(sample.get('img_path', '')),
                     'id': _plain(sample.get('id')),
                     'nme': float(nme),
-                    'subsets': _subset_flags(sample.get('raw_ann_info')),
+                    'subsets': subset_flags(sample.get('raw_ann_info')),
                 }
             )
 
@@ -142,37 +140,45 @@ class FaceAlignmentMetric(BaseMetric):
             logger.info(f'errors of {len(results)} faces: {self.errors_file}')
         if self.ced_file is not None:
             # matplotlib is imported only where it is asked for
-            from mmpose_sp.visualization.ced import plot_ced
+            from .ced import plot_ced
 
             curves = {'full': nme, **{name: nme[mask] for name, mask in flags.items()}}
             plot_ced(curves, threshold, self.ced_file, norm_name=self._norm_name())
             logger.info(f'CED plot: {self.ced_file}')
         return metrics
 
-    def _protocol(self, option: str):
+    def _protocol(self, option: str) -> FaceScheme:
         name = (self.dataset_meta or {}).get('dataset_name')
-        if name not in PROTOCOLS:
+        if name not in SCHEMES:
             raise ValueError(
-                f'dataset {name!r} has no published protocol here ({", ".join(PROTOCOLS)} have): '
+                f'dataset {name!r} has no published protocol here ({", ".join(SCHEMES)} have): '
                 f'pass {option}=... to {type(self).__name__}'
             )
-        return PROTOCOLS[name]
+        return SCHEMES[name]
 
     def _threshold(self) -> float:
         return float(self._protocol('threshold').threshold if self.threshold is None else self.threshold)
 
+    def _norm_type(self) -> str:
+        return self._protocol('norm').norm if self.norm is None else self.norm['type']
+
     def _norm_name(self) -> str:
-        norm = self._protocol('norm').norm if self.norm is None else self.norm['type']
-        return norm.replace('_', '-')
+        return self._norm_type().replace('_', '-')
 
     def _groups(self) -> Optional[Tuple[Sequence[int], Sequence[int]]]:
         """Landmark groups of the normaliser; None for the box diagonal."""
         if self.norm is not None and self.norm['type'] == 'landmarks':
             return self.norm['left'], self.norm['right']
-        if self.norm is not None and self.norm['type'] == 'box_diagonal':
+        kind = self._norm_type()
+        if kind == BOX_DIAGONAL:
             return None
-        protocol = self._protocol('norm')
-        return getattr(protocol, protocol.norm if self.norm is None else self.norm['type'])
+        normalisers = self._protocol('norm').normalisers
+        if kind not in normalisers:
+            raise ValueError(
+                f'dataset {self.dataset_meta["dataset_name"]!r} has no normaliser {kind!r}, but '
+                f'{", ".join([*normalisers, BOX_DIAGONAL])}: pass another norm=... to {type(self).__name__}'
+            )
+        return normalisers[kind]
 
     def _normaliser(self, gt: np.ndarray, visible: np.ndarray, sample: dict) -> np.ndarray:
         groups = self._groups()
@@ -197,7 +203,7 @@ class FaceAlignmentMetric(BaseMetric):
         wanted = self.subsets
         if wanted is None:
             dataset_name = (self.dataset_meta or {}).get('dataset_name')
-            published = PROTOCOLS[dataset_name].subsets if dataset_name in PROTOCOLS and found else ()
+            published = SCHEMES[dataset_name].subsets if dataset_name in SCHEMES and found else ()
             wanted = tuple(dict.fromkeys([*published, *found]))
         masks = {name: np.array([bool(face['subsets'].get(name, 0)) for face in results]) for name in wanted}
         empty = [name for name, mask in masks.items() if not mask.any()]
@@ -265,23 +271,15 @@ def _check_norm(norm: Union[None, str, Dict]) -> Optional[Dict]:
         return None
     norm = {'type': norm} if isinstance(norm, str) else dict(norm)
     kind = norm.get('type')
-    if kind in _PRESETS and set(norm) == {'type'}:
+    presets = dict.fromkeys(name for scheme in SCHEMES.values() for name in scheme.normalisers)
+    presets = (*presets, BOX_DIAGONAL)
+    if kind in presets and set(norm) == {'type'}:
         return norm
     if kind == 'landmarks' and set(norm) == {'type', 'left', 'right'} and norm['left'] and norm['right']:
         return norm
     raise ValueError(
-        f"norm must be None, one of {_PRESETS} or dict(type='landmarks', left=[...], right=[...]), got {norm}"
+        f"norm must be None, one of {presets} or dict(type='landmarks', left=[...], right=[...]), got {norm}"
     )
-
-
-def _subset_flags(raw_ann_info: Any) -> Dict[str, int]:
-    """Name -> 0 / 1 from the annotation of a face; empty where the dataset keeps none."""
-    if not isinstance(raw_ann_info, dict):
-        return {}
-    flags = {str(name): int(bool(value)) for name, value in (raw_ann_info.get('attributes') or {}).items()}
-    if raw_ann_info.get('subset'):
-        flags[str(raw_ann_info['subset'])] = 1
-    return flags
 
 
 def _face_name(sample: dict) -> str:

@@ -1,6 +1,8 @@
 """Figures: landmarks on faces, contact sheets, the error distribution, the label smoothing."""
 
-from .ced import plot_ced
+from mmpose_sp.evaluation.ced import plot_ced
+from mmpose_sp.faces import subset_names
+
 from .draw import (
     GREEN,
     RED,
@@ -27,7 +29,6 @@ from .predictions import (
     load_predictions,
     prediction_sheet,
     select_faces,
-    subset_names,
     subset_overview,
 )
 from .sheets import contact_sheet, fit_tile, put_text, subset_sheet, write_image

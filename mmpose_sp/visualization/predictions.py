@@ -6,8 +6,7 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tu
 import cv2
 import numpy as np
 
-from mmpose_sp.evaluation.protocols import PROTOCOLS
-from mmpose_sp.faces import transform_points
+from mmpose_sp.faces import SCHEMES, subset_names, transform_points
 from mmpose_sp.utils.images import read_image
 
 from .draw import crop_around, draw_comparison, draw_confidence
@@ -33,15 +32,6 @@ class PredictedFace(NamedTuple):
             return self.error
         size = np.nanmax(np.nanmax(self.ground_truth, 0) - np.nanmin(self.ground_truth, 0))
         return float(100 * np.nanmean(np.linalg.norm(self.prediction - self.ground_truth, axis=-1)) / size)
-
-
-def subset_names(raw_ann_info: Any) -> Tuple[str, ...]:
-    """WFLW's attribute flags that are set, or the subset of 300-W; none for annotations without them."""
-    if not isinstance(raw_ann_info, dict):
-        return ()
-    flags = raw_ann_info.get('attributes') or {}
-    names = [name for name, flag in flags.items() if flag]
-    return tuple(names + ([str(raw_ann_info['subset'])] if raw_ann_info.get('subset') else []))
 
 
 def load_predictions(path: str, errors: Optional[Dict[Any, float]] = None) -> List[PredictedFace]:
@@ -107,7 +97,7 @@ def select_faces(faces: Sequence[PredictedFace], count: int, how: str = 'first',
 
 def group_by_subset(faces: Iterable[PredictedFace]) -> Dict[str, List[PredictedFace]]:
     """Subset -> its faces, in the order of the papers, then of appearance; a face may be in several, or in none."""
-    groups: Dict[str, List[PredictedFace]] = {name: [] for part in PROTOCOLS.values() for name in part.subsets}
+    groups: Dict[str, List[PredictedFace]] = {name: [] for part in SCHEMES.values() for name in part.subsets}
     for face in faces:
         for name in face.subsets:
             groups.setdefault(name, []).append(face)

@@ -6,7 +6,8 @@ import pytest
 from api_helpers import noise, spot
 from PIL import Image
 
-from mmpose_sp.apis.boxes import BoxMapping, check_boxes
+from mmpose_sp.apis import BoxMapping
+from mmpose_sp.apis.boxes import check_boxes
 from mmpose_sp.apis.sources import open_source
 from mmpose_sp.utils.images import as_bgr, read_image
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from mmpose_sp.codecs.boundary_maps import blur_and_sharpen, boundary_curves, edge_heatmaps, spline_matrix, visible_runs
-from mmpose_sp.datasets.boundaries import Boundary
+from mmpose_sp.faces import Boundary
 
 
 def circle(count, centre=(31.5, 30.0), radius=12.0):

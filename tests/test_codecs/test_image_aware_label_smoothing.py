@@ -10,7 +10,7 @@ from mmpose.utils import register_all_modules
 
 import mmpose_sp  # noqa: F401
 from mmpose_sp.codecs import ImageAwareLabelSmoothing
-from mmpose_sp.datasets.boundaries import BOUNDARIES, NUM_LANDMARKS
+from mmpose_sp.faces import boundary_sets
 
 
 def face(count, seed=0):
@@ -18,7 +18,7 @@ def face(count, seed=0):
     rng = np.random.default_rng(seed)
     points = rng.uniform(60, 200, (count, 2))
     name = {98: 'wflw', 68: '300w', 29: 'cofw'}[count]
-    for boundary in BOUNDARIES[name]:
+    for boundary in boundary_sets()[name][1]:
         angle = np.linspace(0, 2 * np.pi if boundary.closed else np.pi, len(boundary.indices) + boundary.closed)
         ellipse = np.stack([np.cos(angle), np.sin(angle)], axis=-1)[: len(boundary.indices)]
         points[list(boundary.indices)] = rng.uniform(80, 180, 2) + rng.uniform(12, 50, 2) * ellipse
@@ -29,16 +29,16 @@ def codec(**kwargs):
     return ImageAwareLabelSmoothing(**{'input_size': (256, 256), 'heatmap_size': (64, 64), **kwargs})
 
 
-@pytest.mark.parametrize('name', NUM_LANDMARKS)
+@pytest.mark.parametrize('name', boundary_sets())
 def test_encoded_shapes_and_dtypes(name):
-    count = NUM_LANDMARKS[name]
+    count = boundary_sets()[name][0].num_landmarks
     encoded = codec(boundaries=name, edge_maps=True).encode(face(count), np.ones((1, count), dtype=np.float32))
     shapes = {key: (value.shape, value.dtype.name) for key, value in encoded.items()}
     assert shapes == {
         'keypoint_labels': ((1, count, 2), 'float32'),
         'keypoint_weights': ((1, count), 'float32'),
         'label_covariances': ((1, count, 2, 2), 'float32'),
-        'edge_heatmaps': ((len(BOUNDARIES[name]), 64, 64), 'float32'),
+        'edge_heatmaps': ((len(boundary_sets()[name][1]), 64, 64), 'float32'),
     }
     assert encoded['edge_heatmaps'].min() >= 0 and 0.9 < encoded['edge_heatmaps'].max() <= 1
 
@@ -251,7 +251,7 @@ def test_unknown_options_are_refused(kwargs, words):
 def test_unknown_boundary_set_names_the_known_ones():
     with pytest.raises(ValueError, match='wflw') as error:
         codec(boundaries='aflw')
-    assert all(repr(name) in str(error.value) for name in BOUNDARIES)
+    assert all(repr(name) in str(error.value) for name in boundary_sets())
 
 
 def test_wrong_landmark_count_names_the_fix():

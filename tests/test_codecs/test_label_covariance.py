@@ -9,7 +9,7 @@ from mmpose_sp.codecs.label_covariance import (
     smoothing_margin,
     smoothing_stages,
 )
-from mmpose_sp.datasets.boundaries import Boundary
+from mmpose_sp.faces import Boundary
 
 MARGIN = smoothing_margin(4, 9)
 # Second moment of the Gaussian of kernel 5: weights exp(-x^2 / (2 * 1.1^2)) at -2..2.

@@ -11,8 +11,8 @@ from config_helpers import FOLDER, LANDMARKS, ROOT, face_sample, load
 from mmengine.dataset import Compose
 from mmpose.registry import MODELS
 
-from mmpose_sp.datasets.boundaries import BOUNDARIES
 from mmpose_sp.datasets.transforms import GetShortSideCenterScale
+from mmpose_sp.faces import boundary_sets
 
 BOX = np.array([[31.5, 40.0, 171.5, 152.0]], dtype=np.float32)  # 140 x 112 px
 
@@ -77,7 +77,7 @@ def converter():
 
 @pytest.mark.parametrize('data', LANDMARKS)
 def test_model_is_the_one_that_the_converter_describes(data, converter):
-    boundaries = BOUNDARIES['cofw_star' if data == 'cofw' else data]
+    boundaries = boundary_sets()['cofw_star' if data == 'cofw' else data][1]
     membership = torch.zeros(LANDMARKS[data], len(boundaries), 1, 1)
     for edge, boundary in enumerate(boundaries):
         membership[list(boundary.indices), edge] = 1

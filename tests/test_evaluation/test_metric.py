@@ -15,9 +15,10 @@ from mmengine.structures import InstanceData
 from mmpose.evaluation.metrics import NME
 from mmpose.structures import PoseDataSample
 
-from mmpose_sp.evaluation import PROTOCOLS, FaceAlignmentMetric
+from mmpose_sp.evaluation import FaceAlignmentMetric
+from mmpose_sp.evaluation.ced import plot_ced
+from mmpose_sp.faces import SCHEMES
 from mmpose_sp.utils.launch import leave_process_group
-from mmpose_sp.visualization.ced import plot_ced
 
 K = {'wflw': 98, 'cofw': 29, '300w': 68, 'other': 5}
 
@@ -47,7 +48,7 @@ def score(samples, dataset='wflw', **kwargs):
 
 
 def attributes(*names):
-    return {'attributes': {name: int(name in names) for name in PROTOCOLS['wflw'].subsets}}
+    return {'attributes': {name: int(name in names) for name in SCHEMES['wflw'].subsets}}
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def test_keys_are_ordered_and_plain_numbers(wflw):
     metrics = score(wflw)
     expected = [
         prefix + key
-        for prefix in ['', *(f'{name}/' for name in PROTOCOLS['wflw'].subsets)]
+        for prefix in ['', *(f'{name}/' for name in SCHEMES['wflw'].subsets)]
         for key in ('NME', 'FR', 'AUC')
     ]
     assert list(metrics) == expected
@@ -128,9 +129,9 @@ def test_explicit_groups_and_box_diagonal():
 @pytest.mark.parametrize('dataset, failures', [('wflw', 0.0), ('cofw', 0.0), ('300w', 100.0)])
 def test_default_threshold_is_the_protocol(dataset, failures):
     """7 % fails at the 5 % of 300-W, not at the 10 % of the others."""
-    protocol = PROTOCOLS[dataset]
+    scheme = SCHEMES[dataset]
     sample = make_sample(1, 0.0, K[dataset])
-    left, right = (sample.gt_instances.keypoints[0, group[0]] for group in getattr(protocol, protocol.norm))
+    left, right = (sample.gt_instances.keypoints[0, group[0]] for group in scheme.normalisers[scheme.norm])
     shift = 0.07 * np.linalg.norm(left - right)
     sample.pred_instances.keypoints = sample.gt_instances.keypoints + np.float32([0, shift])
     assert score([sample], dataset)['FR'] == failures

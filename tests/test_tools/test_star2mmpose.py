@@ -16,7 +16,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpose.registry import MODELS
 
-from mmpose_sp.datasets.boundaries import BOUNDARIES
+from mmpose_sp.faces import boundary_sets
 
 ROOT = Path(__file__).parents[2]
 EXPECTED = json.loads((Path(__file__).parent / 'data' / 'star_landmarks.json').read_text())
@@ -99,7 +99,7 @@ def value_of(name, shape):
 
 
 def reference_state(num_landmarks, **kwargs):
-    boundaries = BOUNDARIES[SETS[num_landmarks]]
+    boundaries = boundary_sets()[SETS[num_landmarks]][1]
     shapes = reference_shapes(num_landmarks, len(boundaries), **kwargs)
     state = {name: value_of(name, shape) for name, shape in shapes.items()}
     membership = torch.zeros(num_landmarks, len(boundaries), 1, 1)
@@ -167,7 +167,7 @@ def test_the_given_key_is_taken(tool, small_state):
 
 def test_edges_are_read_from_the_checkpoint(tool, small_state):
     cfg = tool.backbone_config(tool.network_state(small_state))
-    assert [sorted(b.indices) for b in BOUNDARIES['cofw']] == cfg['edges']
+    assert [sorted(b.indices) for b in boundary_sets()['cofw'][1]] == cfg['edges']
 
 
 def test_plain_scores_are_decoded_at_their_peak(tool, small_state):

@@ -7,11 +7,7 @@ from typing import List, NamedTuple, Optional
 import numpy as np
 
 from mmpose_sp.codecs import ImageAwareLabelSmoothing
-from mmpose_sp.datasets.boundaries import NUM_LANDMARKS
-from mmpose_sp.visualization import subset_names
-
-#: Landmarks that show edges of every kind: jaw, brow, nose, eye corner, lip.
-SHOWN = {'wflw': (8, 35, 60, 57, 82), '300w': (4, 19, 36, 33, 54), 'cofw': (4, 8, 18, 22)}
+from mmpose_sp.faces import scheme_of_count, subset_names
 
 
 class Face(NamedTuple):
@@ -85,28 +81,12 @@ def load_face(annotation: str, image: Optional[str] = None, index: int = 0, imag
     return faces[index]._replace(**({'image': image} if image else {}))
 
 
-def scheme_of(num_landmarks: int) -> str:
-    """'wflw', 'cofw' or '300w' by the number of landmarks.
-
-    Raises:
-        ValueError: None of them has so many.
-    """
-    for name in SHOWN:
-        if NUM_LANDMARKS[name] == num_landmarks:
-            return name
-    raise ValueError(
-        f'{num_landmarks} landmarks fit no boundary set; known: '
-        f'{", ".join(f"{name} ({NUM_LANDMARKS[name]})" for name in SHOWN)}'
-    )
-
-
 def make_codec(
     num_landmarks: int, input_size: int = 256, heatmap_size: int = 64, **options
 ) -> ImageAwareLabelSmoothing:
     """The paper's codec for faces with so many landmarks; ``options`` go to :class:`ImageAwareLabelSmoothing`."""
-    return ImageAwareLabelSmoothing(
-        (input_size, input_size), (heatmap_size, heatmap_size), boundaries=scheme_of(num_landmarks), **options
-    )
+    boundaries = scheme_of_count(num_landmarks).name
+    return ImageAwareLabelSmoothing((input_size,) * 2, (heatmap_size,) * 2, boundaries=boundaries, **options)
 
 
 def tight_box(landmarks: np.ndarray) -> np.ndarray:

@@ -15,8 +15,8 @@ from typing import Any, Dict, List, Sequence
 import numpy as np
 from tqdm import tqdm
 
-from mmpose_sp.evaluation.functional import landmark_distance, per_face_nme
-from mmpose_sp.evaluation.protocols import PROTOCOLS
+from mmpose_sp.evaluation.scores import face_normaliser, per_face_nme
+from mmpose_sp.faces import find_scheme
 from mmpose_sp.visualization import (
     SELECTIONS,
     PredictedFace,
@@ -54,8 +54,8 @@ def predict_faces(config: str, checkpoint: str, device: str = 'auto', limit: int
 def _predicted(info: Dict[str, Any], result, dataset_name: str) -> PredictedFace:
     truth = np.asarray(info['keypoints'], dtype=np.float64)
     visible = np.asarray(info['keypoints_visible']) > 0
-    protocol = PROTOCOLS[dataset_name]
-    norm = landmark_distance(truth, *getattr(protocol, protocol.norm))
+    scheme = find_scheme(dataset_name)
+    norm = face_normaliser(truth, scheme, visible)
     error = per_face_nme(result.landmarks[None].astype(np.float64), truth, norm, visible)[0]
     return PredictedFace(
         info['img_path'],

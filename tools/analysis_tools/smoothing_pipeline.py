@@ -9,9 +9,9 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from faces import SHOWN, load_face, make_codec, scheme_of
+from faces import load_face, make_codec
 
-from mmpose_sp.faces import transform_points
+from mmpose_sp.faces import scheme_of_count, transform_points
 from mmpose_sp.utils.images import read_image
 from mmpose_sp.visualization import crop_around, plot_spread, plot_stages
 
@@ -51,7 +51,7 @@ def main(argv=None) -> None:
         landmarks = transform_points(face.landmarks, matrix)
         if not np.isfinite(landmarks).all():
             raise ValueError(f'{args.annotation}: landmarks without annotation; pick a fully annotated face (--index)')
-        selected = args.landmarks or SHOWN[scheme_of(len(landmarks))]
+        selected = args.landmarks or scheme_of_count(len(landmarks)).shown
         others = [load_face(path, args.image, args.index).landmarks for path in args.annotators]
         for path, other in zip(args.annotators, others):
             if len(other) != len(landmarks):

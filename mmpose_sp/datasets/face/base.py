@@ -1,10 +1,8 @@
 """What the face datasets share on top of mmpose's: validation, extras, the choice of face box."""
 
-import os
 import warnings
-from typing import Any, Dict, List, Tuple
+from typing import Any, List, Tuple
 
-import mmpose
 import numpy as np
 from mmengine.dataset import force_full_init
 from mmengine.fileio import get_local_path
@@ -14,22 +12,6 @@ from . import validation
 
 BOXES = ('landmarks', 'bbox', 'rect')
 _UNREADABLE = 'the image is missing or cannot be decoded: unpack it again, or leave the face out of the annotation file'
-
-
-def mmpose_metainfo(name: str) -> Dict[str, str]:
-    """``METAINFO`` of a dataset that mmpose defines, independent of the working directory.
-
-    mmpose's own ``from_file='configs/_base_/datasets/<name>.py'`` is looked up in the working
-    directory first, where a file of that name would shadow the definition.
-
-    Args:
-        name: file name without suffix, e.g. 'wflw'.
-    """
-    package = os.path.dirname(os.path.abspath(mmpose.__file__))
-    relative = os.path.join('configs', '_base_', 'datasets', f'{name}.py')
-    installed = os.path.join(package, '.mim', relative)
-    checkout = os.path.join(os.path.dirname(package), relative)
-    return {'from_file': installed if os.path.isfile(installed) else checkout}
 
 
 class ValidatedFaceDataset:

@@ -7,25 +7,27 @@ The module path matters: mmpose's inferencer takes the default face detector fro
 from mmpose.datasets.datasets.face import COFWDataset, Face300WDataset, WFLWDataset
 from mmpose.registry import DATASETS
 
-from .base import ValidatedFaceDataset, mmpose_metainfo
+from mmpose_sp.faces import find_scheme
+
+from .base import ValidatedFaceDataset
 
 
 @DATASETS.register_module()
 class SPWFLWDataset(ValidatedFaceDataset, WFLWDataset):
     """WFLW, 98 landmarks; options in :class:`ValidatedFaceDataset`."""
 
-    METAINFO: dict = mmpose_metainfo('wflw')
+    METAINFO: dict = find_scheme('wflw').metainfo()
 
 
 @DATASETS.register_module()
 class SPCOFWDataset(ValidatedFaceDataset, COFWDataset):
     """COFW, 29 landmarks; options in :class:`ValidatedFaceDataset`."""
 
-    METAINFO: dict = mmpose_metainfo('cofw')
+    METAINFO: dict = find_scheme('cofw').metainfo()
 
 
 @DATASETS.register_module()
 class SPFace300WDataset(ValidatedFaceDataset, Face300WDataset):
     """300-W, 68 landmarks; options in :class:`ValidatedFaceDataset`."""
 
-    METAINFO: dict = mmpose_metainfo('300w')
+    METAINFO: dict = find_scheme('300w').metainfo()

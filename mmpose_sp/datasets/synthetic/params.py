@@ -5,7 +5,9 @@ from typing import Dict, Mapping, Optional, Tuple
 
 import numpy as np
 
-ATTRIBUTES = ('largepose', 'expression', 'illumination', 'makeup', 'occlusion', 'blur')
+from mmpose_sp.faces import find_scheme
+
+ATTRIBUTES = find_scheme('wflw').subsets
 
 # A flag is a function of the parameters through these thresholds, so that it is true by construction.
 LARGE_YAW = 30.0  # degrees

@@ -8,7 +8,7 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from mmpose_sp.datasets.boundaries import BOUNDARIES
+from mmpose_sp.faces import boundary_sets
 
 #: Coordinates of a pixel are masked where the map that marks the boundary is below this.
 BOUNDARY_THRESHOLD = 0.05
@@ -215,9 +215,10 @@ class AttentiveHourglass(BaseModule):
     ):
         super().__init__(init_cfg)
         if isinstance(edges, str):
-            if edges not in BOUNDARIES:
-                raise ValueError(f'edges must be one of {sorted(BOUNDARIES)}, got {edges!r}')
-            edges = [boundary.indices for boundary in BOUNDARIES[edges]]
+            sets = boundary_sets()
+            if edges not in sets:
+                raise ValueError(f'edges must be one of {sorted(sets)}, got {edges!r}')
+            edges = [boundary.indices for boundary in sets[edges][1]]
         if with_aam and not edges:
             raise ValueError(
                 'AttentiveHourglass with attention needs `edges`, the landmark '

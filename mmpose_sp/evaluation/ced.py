@@ -7,8 +7,9 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from mmpose_sp.evaluation.functional import ced_auc, failure_rate
 from mmpose_sp.utils.atomic import atomic_path
+
+from .scores import ced_auc, failure_rate
 
 CED_FORMATS = ('.png', '.pdf', '.svg')
 

@@ -10,7 +10,9 @@ from typing import Optional, Sequence
 
 import numpy as np
 
-__all__ = ['ced_auc', 'failure_rate', 'landmark_box_diagonal', 'landmark_distance', 'per_face_nme']
+from mmpose_sp.faces import BOX_DIAGONAL, FaceScheme
+
+__all__ = ['ced_auc', 'face_normaliser', 'failure_rate', 'landmark_box_diagonal', 'landmark_distance', 'per_face_nme']
 
 _LISTED = 5  # faces named in an error message
 
@@ -120,6 +122,13 @@ def landmark_distance(gt: np.ndarray, left: Sequence[int], right: Sequence[int])
         if outside:
             raise ValueError(f'{side} landmark indices {outside} do not exist: there are {gt.shape[1]} landmarks')
     return np.linalg.norm(gt[:, list(left)].mean(axis=1) - gt[:, list(right)].mean(axis=1), axis=1)
+
+
+def face_normaliser(gt: np.ndarray, scheme: FaceScheme, visible: Optional[np.ndarray] = None) -> np.ndarray:
+    """(N,) distances, image px, that divide the errors of faces (N, K, 2) by the protocol of their landmark scheme."""
+    if scheme.norm == BOX_DIAGONAL:
+        return landmark_box_diagonal(gt, visible)
+    return landmark_distance(gt, *scheme.normalisers[scheme.norm])
 
 
 def landmark_box_diagonal(gt: np.ndarray, visible: Optional[np.ndarray] = None) -> np.ndarray:
