@@ -10,7 +10,14 @@ from mmengine.device import get_device
 from mmengine.fileio import get_local_path
 from mmpose.apis import init_model
 
-from mmpose_sp.utils.checkpoint import can_allow_objects, checkpoint_landmarks, compare_checkpoint, model_state
+from mmpose_sp.utils.checkpoint import (
+    can_allow_objects,
+    checkpoint_landmarks,
+    compare_checkpoint,
+    model_state,
+    packaged_path,
+)
+from mmpose_sp.utils.requirements import extras_named
 
 #: The model in the package: <name>.py its config, <name>.pth its weights, <name>.md its card.
 PACKAGED = Path(__file__).resolve().parents[1] / 'weights' / 'lite-unet_sp_300w-part'
@@ -83,7 +90,7 @@ def load_checkpoint_safely(checkpoint: Union[str, Path]) -> Dict[str, Any]:
     checkpoint = str(checkpoint)
     if '://' not in checkpoint and not Path(checkpoint).is_file():
         raise FileNotFoundError(f'{checkpoint}: no such checkpoint file')
-    with get_local_path(checkpoint) as path:
+    with get_local_path(packaged_path(checkpoint) or checkpoint) as path:
         try:
             loaded = torch.load(path, map_location='cpu', weights_only=True)
         except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
@@ -120,7 +127,8 @@ def load_model(config: Config, checkpoint: Union[str, Path, None], device: str) 
     Raises:
         ValueError: The checkpoint lacks parameters or has them in another shape, such as for other landmarks.
     """
-    model = init_model(config, None, device='cpu')
+    with extras_named():
+        model = init_model(config, None, device='cpu')
     model.checkpoint_meta = {}
     if checkpoint is not None:
         loaded = load_checkpoint_safely(checkpoint)

@@ -1,17 +1,42 @@
 """Checkpoints: loadable with ``weights_only`` left on, and refused where they do not belong."""
 
 from importlib import import_module
-from typing import Any, Dict, List
+from pathlib import Path
+from typing import Any, Dict, List, Optional
 
 import numpy as np
 import torch
 from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.model import is_model_wrapper
-from mmengine.runner import BaseLoop
+from mmengine.runner import BaseLoop, CheckpointLoader
 from mmpose.registry import HOOKS
 
+#: ``mmpose_sp://NAME.pth``: weights that come with this package, wherever it is installed. Metafiles name them so.
+SCHEME = 'mmpose_sp://'
 _STATISTICS = ('min', 'max', 'current', 'mean')
+
+
+def packaged_path(checkpoint: str) -> Optional[str]:
+    """The file that ``mmpose_sp://NAME.pth`` means; None for any other checkpoint.
+
+    Raises:
+        FileNotFoundError: The package has no such weights.
+    """
+    if not checkpoint.startswith(SCHEME):
+        return None
+    folder = Path(__file__).resolve().parents[1] / 'weights'
+    path = folder / checkpoint[len(SCHEME) :]
+    if not path.is_file():
+        known = ', '.join(sorted(SCHEME + file.name for file in folder.glob('*.pth'))) or 'none'
+        raise FileNotFoundError(f'{checkpoint}: mmpose_sp comes without such weights; it has: {known}')
+    return str(path)
+
+
+@CheckpointLoader.register_scheme(prefixes=SCHEME)
+def load_packaged(filename: str, map_location: Any = None) -> Any:
+    """How mmengine's ``load_from``, ``load_checkpoint`` and test.py read ``mmpose_sp://NAME.pth``."""
+    return torch.load(packaged_path(filename), map_location=map_location, weights_only=True)
 
 
 def _history_buffer_method(owner: Any, name: str) -> Any:

@@ -14,6 +14,8 @@ import torch
 import torch.distributed as dist
 from mmengine.config import Config
 
+from .requirements import extras_named
+
 
 def mmpose_tool(name: str) -> str:
     """Path of a tool that mmpose ships, such as 'train.py': in its package, or beside it in a source tree.
@@ -62,7 +64,8 @@ def run_mmpose_tool(name: str) -> None:
     tool = mmpose_tool(name)
     prepare_cpu_processes(sys.argv)
     try:
-        runpy.run_path(tool, run_name='__main__')
+        with extras_named():
+            runpy.run_path(tool, run_name='__main__')
     except (Exception, KeyboardInterrupt):
         if not (dist.is_available() and dist.is_initialized()):
             raise

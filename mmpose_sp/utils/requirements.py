@@ -1,8 +1,10 @@
 """The versions that mmpose_sp works with. Standard library only: it must run where nothing else does."""
 
 import re
+from contextlib import contextmanager
 from importlib import metadata
-from typing import NamedTuple, Optional, Tuple
+from importlib.util import find_spec
+from typing import Iterator, NamedTuple, Optional, Tuple
 
 
 class Requirement(NamedTuple):
@@ -160,3 +162,28 @@ def check_versions() -> None:
             f'mmpose_sp cannot work in this environment:\n  {lines}\n'
             'The whole picture: python -m mmpose_sp.utils.collect_env'
         )
+
+
+#: Packages whose modules a config may name, and the extra of mmpose_sp that brings each.
+EXTRAS = {'mmpretrain': 'vit'}
+
+
+@contextmanager
+def extras_named() -> Iterator[None]:
+    """Say which extra is missing where mmengine says no more than that a module is in no registry.
+
+    Raises:
+        ModuleNotFoundError: In place of a KeyError about a module of a package in :data:`EXTRAS` that is not installed.
+    """
+    try:
+        yield
+    except KeyError as error:
+        for package, extra in EXTRAS.items():
+            match = re.search(rf'\b{package}\.\w+', str(error))
+            if match and find_spec(package) is None:
+                raise ModuleNotFoundError(
+                    f'{match.group()} is named by the config, and {package} is not installed. '
+                    f'Fix: pip install {package}, the extra {extra!r} of mmpose_sp',
+                    name=package,
+                ) from error
+        raise

@@ -7,6 +7,10 @@ import pytest
 import yaml
 from api_helpers import CONFIGS, ROOT
 from mmengine.infer import BaseInferencer
+from mmengine.runner import load_checkpoint
+
+from mmpose_sp.apis.model_loading import load_config, load_model
+from mmpose_sp.utils.checkpoint import packaged_path
 
 METAFILES = sorted(CONFIGS.glob('*/metafile.yml'))
 CONFIG_FILES = sorted(path.relative_to(ROOT).as_posix() for path in CONFIGS.rglob('*.py'))
@@ -45,6 +49,20 @@ def test_entries_lie_beside_their_configs(path):
     assert {model['Config'].rsplit('/', 1)[0] for model in read(path)['Models']} == {
         path.parent.relative_to(ROOT).as_posix()
     }
+
+
+def test_the_packaged_weights_are_named_and_fit_their_config():
+    named = {model['Weights']: model['Config'] for model in MODELS if 'Weights' in model}
+    assert set(named) == {f'mmpose_sp://{path.name}' for path in (ROOT / 'mmpose_sp/weights').glob('*.pth')}
+    for weights, config in named.items():
+        model = load_model(load_config(ROOT / config), weights, 'cpu')  # raises where anything is missing
+        stock = load_checkpoint(model, weights, strict=True)  # as mmengine and mmpose's test.py read it
+        assert model.dataset_meta['dataset_name'] == stock['meta']['dataset_meta']['dataset_name'] == '300w'
+
+
+def test_weights_that_the_package_does_not_have():
+    with pytest.raises(FileNotFoundError, match='it has: mmpose_sp://lite-unet_sp_300w-part.pth'):
+        packaged_path('mmpose_sp://none.pth')
 
 
 def test_collections_are_defined_once():

@@ -1,5 +1,6 @@
 """Checkpoints and configs: the right ones load, wrong and dangerous ones are refused with a reason."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from api_helpers import CONFIGS, LITE, noise
 from mmengine.config import Config
 
 from mmpose_sp.apis import FaceLandmarker, draw_result
-from mmpose_sp.apis.model_loading import load_checkpoint_safely
+from mmpose_sp.apis.model_loading import load_checkpoint_safely, load_config, load_model
 
 WFLW = CONFIGS / 'wflw' / 'td-hm_lite-unet_sp-1xb16-100e_wflw-128x128.py'
 
@@ -114,3 +115,11 @@ def test_other_decoders_are_refused():
 def test_batch_size_is_checked(checkpoint):
     with pytest.raises(ValueError, match='batch_size'):
         FaceLandmarker(LITE, checkpoint, 'cpu', batch_size=0)
+
+
+@pytest.mark.skipif(bool(find_spec('mmpretrain')), reason='mmpretrain is installed')
+def test_a_backbone_of_mmpretrain_names_the_extra():
+    config = load_config(WFLW)
+    config.model.backbone = dict(type='mmpretrain.VisionTransformer', arch='small')
+    with pytest.raises(ModuleNotFoundError, match="pip install mmpretrain, the extra 'vit' of mmpose_sp"):
+        load_model(config, None, 'cpu')

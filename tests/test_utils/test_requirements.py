@@ -198,3 +198,18 @@ def test_import_names_the_fix(broken_torch):
     assert done.returncode == 1
     assert 'mmcv 2.2.0 is installed' in done.stderr
     assert dict((item.name, item.fix) for item in requirements.CORE)['mmcv'] in done.stderr  # noqa: C402
+
+
+@pytest.mark.parametrize(
+    'there, message, expected',
+    [
+        (False, 'mmpretrain.VisionTransformer is not in the mmpose::model registry', ModuleNotFoundError),
+        (True, 'mmpretrain.NoTransformer is not in the mmpose::model registry', KeyError),
+        (False, 'NoUNet is not in the mmpose::model registry', KeyError),
+    ],
+)
+def test_an_extra_is_named_where_it_is_what_is_missing(monkeypatch, there, message, expected):
+    monkeypatch.setattr(requirements, 'find_spec', lambda name: there or None)
+    with pytest.raises(expected) as error, requirements.extras_named():
+        raise KeyError(message)
+    assert ("'vit'" in str(error.value)) is (expected is ModuleNotFoundError)
