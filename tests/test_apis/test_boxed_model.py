@@ -29,6 +29,7 @@ def astronaut():
     return pytest.importorskip('skimage.data').astronaut()[..., ::-1].copy()
 
 
+@pytest.mark.slow
 def test_the_file_is_small_and_plain():
     weights = packaged_model()[1]
     assert weights.stat().st_size < 3e6

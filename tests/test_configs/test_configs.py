@@ -70,6 +70,7 @@ def network_and_objective(path):
     return '-'.join(parts(path)[:2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('path', first_of_each(network_and_objective), ids=network_and_objective)
 def test_model_trains_predicts_and_is_scored(path, tmp_path):
     cfg = load(path)

@@ -24,7 +24,12 @@ def model():
     return load_model(load_config(config), weights, 'cpu')
 
 
-@pytest.fixture(scope='module', params=[False, True], ids=['plain', 'flip test'])
+@pytest.fixture(
+    scope='module',
+    params=[
+        pytest.param(flip, marks=pytest.mark.slow, id=name) for flip, name in ((False, 'plain'), (True, 'flip test'))
+    ],
+)
 def exported(request, model, export_onnx, tmp_path_factory):
     """The file and whether it flips."""
     path = tmp_path_factory.mktemp('onnx') / 'model.onnx'

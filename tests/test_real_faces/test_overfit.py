@@ -11,6 +11,7 @@ CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'face_2d_keypoint' /
 DATA = os.environ.get('MMPOSE_SP_DATA')
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA, reason='MMPOSE_SP_DATA (a folder with mmpose_samples) is not set')
 @pytest.mark.parametrize('name', ['wflw', 'cofw'])
 def test_learns_real_faces_by_heart(name, tmp_path):

@@ -580,6 +580,7 @@ def test_points_of_another_config_are_not_mixed_in(tiny, tmp_path, capsys):
     assert 'trained with another config' in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_sweep_trains_through_the_training_command(tiny, tmp_path):
     run_tool(sys.executable, TOOLS / 'sweep.py', tiny / 'tiny.py', '--grid', 'eps=2', '--work-dir', tmp_path)
     result = json.loads((tmp_path / 'eps-2' / sweep.RESULT).read_text())
@@ -588,6 +589,7 @@ def test_sweep_trains_through_the_training_command(tiny, tmp_path):
     assert 'eps=2' in trained.read_text()
 
 
+@pytest.mark.slow
 def test_sweep_trains_with_several_processes(tiny, tmp_path):
     run_tool(
         sys.executable,

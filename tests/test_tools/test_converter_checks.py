@@ -312,12 +312,12 @@ def test_interruption_leaves_nothing(tmp_path, number, code):
     process = subprocess.Popen(
         [sys.executable, str(TOOLS / '300w2coco.py'), str(raw), str(tmp_path / 'out')], cwd='/', stderr=subprocess.PIPE
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600  # only a tool that hangs takes so long, also on a busy machine
     while not list((tmp_path / 'out').rglob('134212_2.jpg')):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(number)
-    process.communicate(timeout=60)
+    process.communicate(timeout=600)
     assert process.returncode == code
     assert not (tmp_path / 'out').exists()
 

@@ -68,6 +68,7 @@ def test_without_the_photograph_its_extra_is_named(monkeypatch, tmp_path, capsys
     assert 'pip install -e .[photo]' in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_demo_from_faces_to_pictures(tmp_path):
     """Two folders of its own, so that a user's data and results stay as they are."""
     command = [

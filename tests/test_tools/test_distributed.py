@@ -1,5 +1,6 @@
 """Two processes with half the batch each against one process with the whole batch, on the CPU (gloo)."""
 
+import multiprocessing
 import os
 import re
 import sys
@@ -19,6 +20,8 @@ from tiny_run import ROOT, run_tool, write_config
 import mmpose_sp  # noqa: F401  registers everything
 from mmpose_sp.evaluation import FaceAlignmentMetric
 from mmpose_sp.utils.launch import leave_process_group
+
+pytestmark = pytest.mark.slow
 
 FACES, LANDMARKS, MAP = 4, 5, 8
 METRIC_FACES = 5  # odd: one process gets a face more than the other, which the sampler pads
@@ -134,7 +137,9 @@ def worker(rank, folder):
 @pytest.fixture(scope='module')
 def two_processes(tmp_path_factory):
     folder = tmp_path_factory.mktemp('two_processes')
-    mp.start_processes(worker, args=(str(folder),), nprocs=2, start_method='spawn')
+    # Both are forked from a process that has imported mmpose, which takes most of the time, and has done nothing else.
+    multiprocessing.set_forkserver_preload(['mmpose_sp', 'mmpose.models', 'mmpose.evaluation'])
+    mp.start_processes(worker, args=(str(folder),), nprocs=2, start_method='forkserver')
     return [torch.load(folder / f'{rank}.pth') for rank in range(2)]
 
 

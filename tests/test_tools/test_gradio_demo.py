@@ -151,24 +151,24 @@ def test_in_a_browser(tmp_path):
             env=dict(os.environ, PYTHONUNBUFFERED='1'),
         )
     try:
-        wait_for(lambda: 'Running on' in log.read_text() or server.poll() is not None, 180)
+        wait_for(lambda: 'Running on' in log.read_text() or server.poll() is not None)
         assert server.poll() is None, log.read_text()
         with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as browser:
             browser.get(f'http://127.0.0.1:{port}/')
             found = lambda: ' '.join(item.text for item in browser.find_elements('id', 'found'))  # noqa: E731
-            wait_for(lambda: 'pick an example' in found(), 60)
-            wait_for(lambda: browser.find_elements('css selector', 'input[type=file]'), 10)
+            wait_for(lambda: 'pick an example' in found())
+            wait_for(lambda: browser.find_elements('css selector', 'input[type=file]'))
             picture = gradio_demo.write_examples(tmp_path)[0]
             browser.find_element('css selector', 'input[type=file]').send_keys(picture)
-            wait_for(lambda: '1 face found' in found(), 60)
-            wait_for(lambda: len(browser.find_elements('css selector', '#views img')) >= 2, 30)
+            wait_for(lambda: '1 face found' in found())
+            wait_for(lambda: len(browser.find_elements('css selector', '#views img')) >= 2)
     finally:
         server.terminate()
         server.wait(20)
 
 
-def wait_for(condition, seconds: float) -> None:
-    end = time.monotonic() + seconds
+def wait_for(condition) -> None:
+    end = time.monotonic() + 600  # only a page that hangs takes so long, also on a busy machine
     while not condition():
         assert time.monotonic() < end, 'waited too long'
         time.sleep(0.3)

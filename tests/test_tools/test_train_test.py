@@ -10,6 +10,8 @@ from tiny_run import ROOT, run_tool, write_config
 
 from mmpose_sp.utils.launch import mmpose_tool, prepare_cpu_processes
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope='module')
 def run(tmp_path_factory):
@@ -24,18 +26,28 @@ def scores(log_folder, name):
     return json.loads((log_folder / name).read_text())
 
 
-def run_own(monkeypatch, script, *arguments):
-    """tools/<script> in this process, which saves its imports; test_distributed.py runs it in its own."""
-    monkeypatch.setattr(sys, 'argv', [script, *map(str, arguments)])
-    runpy.run_path(str(ROOT / 'tools' / script), run_name='__main__')
+def run_here(monkeypatch, script, *arguments):
+    """A script in this process, which saves imports; ``run`` and test_distributed.py have processes of their own."""
+    monkeypatch.setattr(sys, 'argv', [str(word) for word in (script, *arguments)])
+    runpy.run_path(str(script), run_name='__main__')
 
 
 def test_stock_and_own_test_agree(run, monkeypatch):
     checkpoint = run / 'work/epoch_1.pth'
-    run_tool(sys.executable, mmpose_tool('test.py'), run / 'tiny.py', checkpoint, '--out', run / 'stock.json', cwd=run)
-    run_own(
+    monkeypatch.chdir(run)  # not the repository
+    run_here(
         monkeypatch,
-        'test.py',
+        mmpose_tool('test.py'),
+        run / 'tiny.py',
+        checkpoint,
+        '--out',
+        run / 'stock.json',
+        '--cfg-options',
+        'experiment_name=stock_test',
+    )
+    run_here(
+        monkeypatch,
+        ROOT / 'tools/test.py',
         run / 'tiny.py',
         checkpoint,
         '--out',
@@ -50,9 +62,9 @@ def test_stock_and_own_test_agree(run, monkeypatch):
 
 
 def test_training_resumes(run, monkeypatch):
-    run_own(
+    run_here(
         monkeypatch,
-        'train.py',
+        ROOT / 'tools/train.py',
         run / 'tiny.py',
         '--resume',
         '--work-dir',
