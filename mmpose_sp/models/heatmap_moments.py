@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .geometry import check_choice, pixel_centres
+from mmpose_sp.structured.grid import check_choice, pixel_centres
 
 NORMALIZATIONS = ('softmax', 'instance_norm_relu')
 

@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from mmpose.models.losses import AdaptiveWingLoss, KeypointMSELoss
 from mmpose.registry import MODELS
 
-from mmpose_sp.models.functional import structured_loss
 from mmpose_sp.models.heatmap_moments import (
     expected_position,
     heatmap_distribution,
@@ -17,6 +16,7 @@ from mmpose_sp.models.heatmap_moments import (
     symmetric_eig_2x2,
 )
 from mmpose_sp.models.losses import AWingLoss, KeypointGaussianMSELoss, SoftArgmaxLoss, STARLoss, landmark_loss
+from mmpose_sp.structured import Objective, structured_loss
 
 LANDMARK_LOSSES = [
     {'type': 'StructuredPredictionLoss'},
@@ -66,6 +66,8 @@ def test_weight_zero_gives_exactly_no_gradient(config):
     labels[3, 0] = 1e6
     covariances = torch.eye(2).expand(4, 3, 2, 2).clone()
     covariances[1, 2] = math.nan
+    with torch.no_grad():
+        scores[1, 2], scores[3, 0, 0, 0] = math.nan, math.inf
     value = build(config, num_samples=3)(scores, labels, weights, covariances)
     value.backward()
     assert value.isfinite()
@@ -82,6 +84,26 @@ def test_bad_labels_that_count_are_refused(config, bad):
     labels[2, 1, 1] = bad
     with pytest.raises(ValueError, match=r'landmark \[2, 1\]'):
         build(config)(scores, labels)
+
+
+@every_loss
+@pytest.mark.parametrize('bad', [math.nan, math.inf, -1.0])
+def test_bad_weights_are_refused(config, bad):
+    scores, labels = batch()
+    weights = torch.ones(4, 3)
+    weights[2, 1] = bad
+    with pytest.raises(ValueError, match=r'landmark \[2, 1\].*weight'):
+        build(config)(scores, labels, weights)
+
+
+@every_loss
+@pytest.mark.parametrize('shape', [(0, 3), (2, 0)])
+def test_empty_batches_have_no_loss(config, shape):
+    scores, labels = batch(*shape)
+    value = build(config, num_samples=2)(scores, labels, None, torch.eye(2).expand(*shape, 2, 2))
+    value.backward()
+    assert value == 0
+    assert scores.grad.shape == scores.shape
 
 
 @every_loss
@@ -184,7 +206,7 @@ def test_structured_loss_module_is_the_function():
     scores, labels = batch()
     weights = torch.rand(4, 3)
     loss = build(LANDMARK_LOSSES[0], eps=0.7, alpha=2.0, s=0.1, margin='l1', norm='l2', rounded_label=True)
-    expected = structured_loss(scores, labels, 0.7, 2.0, 0.1, 'l1', 'l2', True)
+    expected = structured_loss(scores, labels.unsqueeze(2), Objective(0.7, 2.0, 0.1, 'l1', 'l2', True))
     torch.testing.assert_close(loss(scores, labels, weights), (expected * weights).sum() / 12)
 
 

@@ -18,7 +18,7 @@ from typing import Dict, NamedTuple, Sequence
 import numpy as np
 import torch
 
-from mmpose_sp.models import functional
+from mmpose_sp.structured import Objective, fast_structured_loss
 
 LENGTH, TARGET = 11, 5
 OBJECTIVES = ('soft-argmax', 'ours')
@@ -57,9 +57,8 @@ def soft_argmax_loss(theta: torch.Tensor, target: float = TARGET) -> torch.Tenso
 
 def structured_loss(theta: torch.Tensor, target: float = TARGET, eps: float = 1.0, alpha: float = 1.0) -> torch.Tensor:
     """Eq. 11 with the l2 margin, computed by the package's own loss on a map of 1 x 11 pixels."""
-    scores = theta.view(1, 1, 1, -1)
-    label = torch.tensor([[[float(target), 0.0]]], dtype=theta.dtype)
-    return functional.structured_loss(scores, label, eps=eps, alpha=alpha, margin='l2').sum()
+    label = torch.tensor([[float(target), 0.0]], dtype=theta.dtype)
+    return fast_structured_loss(theta.view(1, -1), label, Objective(eps, alpha, margin='l2'))
 
 
 def descend(objective: str, start: torch.Tensor, steps: int, lr: float) -> Trajectory:

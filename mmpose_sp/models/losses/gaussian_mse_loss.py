@@ -5,7 +5,8 @@ import torch.nn.functional as F
 from mmpose.registry import MODELS
 from torch import Tensor
 
-from ..geometry import compute_dtype
+from mmpose_sp.structured.grid import compute_dtype
+
 from .landmark_loss import LandmarkLoss
 
 

@@ -6,8 +6,9 @@ import torch
 from mmengine.dist import get_rank, get_world_size
 from torch import Tensor, nn
 
-from ..functional import check_covariances, check_labels, sample_labels
-from ..geometry import compute_dtype
+from mmpose_sp.structured import sample_labels
+from mmpose_sp.structured.grid import compute_dtype
+from mmpose_sp.structured.label_checks import check_covariances, check_labels, check_weights
 
 
 class LandmarkLoss(nn.Module):
@@ -27,7 +28,9 @@ class LandmarkLoss(nn.Module):
     Note:
         - B, K, (h, w): batch, landmarks, map size. S: label samples.
         - Labels lie in heatmap px at pixel centres. Samples that leave the map are moved to its border.
-        - Landmarks of weight 0 get exactly no gradient; their labels may be anything, NaN included.
+        - Landmarks of weight 0 get exactly no gradient; their labels, covariances and scores may be anything, NaN
+          included.
+        - A batch without images or landmarks has the loss 0.
     """
 
     def __init__(self, num_samples: int = 10, loss_weight: float = 1.0, seed: Optional[int] = None):
@@ -69,15 +72,16 @@ class LandmarkLoss(nn.Module):
         Args:
             scores (Tensor): (B, K, h, w), any floating dtype; the arithmetic is at least float32.
             labels (Tensor): (B, K, 2) as (x, y) in heatmap px.
-            weights (Tensor, optional): (B, K), not negative. Defaults to 1 everywhere.
+            weights (Tensor, optional): (B, K), finite and not negative. Defaults to 1 everywhere.
             covariances (Tensor, optional): (B, K, 2, 2) in heatmap px^2, of the label distribution.
 
         Returns:
             Tensor: scalar, float32 (float64 for float64 scores).
 
         Raises:
-            ValueError: shapes that do not fit, or a label (or covariance) of positive weight that is NaN or a label
-                outside the map.
+            ValueError: shapes that do not fit, a weight that is negative or not finite, a label of positive weight that
+                is NaN or outside the map, a covariance of positive weight that is not finite. On a GPU the last three
+                are device assertions, which stop the training without having made each step wait.
         """
         batch, count, height, width = scores.shape
         self._check_shape('labels', labels, (batch, count, 2))
@@ -87,9 +91,13 @@ class LandmarkLoss(nn.Module):
             weights = labels.new_ones(batch, count)
         self._check_shape('weights', weights, (batch, count))
         weights = weights.to(dtype)
+        check_weights(weights)
         used = weights > 0
         check_labels(labels, used, (height, width))
-        # any finite stand-in will do for what does not count
+        # any finite stand-in will do for what does not count, for 0 * NaN is NaN; a CPU, which may look, does without
+        # the copy where all count
+        if scores.device.type != 'cpu' or not used.all():
+            scores = scores.masked_fill(~used[..., None, None], 0)
         labels = torch.where(used[..., None], labels, torch.zeros_like(labels))
         samples = labels.unsqueeze(2)
         if covariances is not None and self.num_samples > 0:
@@ -102,7 +110,7 @@ class LandmarkLoss(nn.Module):
             )
         with torch.autocast(scores.device.type, enabled=False):
             loss = self.landmark_loss(scores, samples) * weights
-        return self.loss_weight * loss.sum() / (batch * count)
+        return self.loss_weight * loss.sum() / max(1, batch * count)
 
     @staticmethod
     def _check_shape(name: str, tensor: Tensor, shape: tuple) -> None:

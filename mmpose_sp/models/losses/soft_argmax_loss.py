@@ -3,7 +3,9 @@ from typing import Optional
 from mmpose.registry import MODELS
 from torch import Tensor
 
-from ..geometry import NORMS, REGRESSIONS, check_choice, compute_dtype, distance, normalize_points
+from mmpose_sp.structured.grid import check_choice, compute_dtype, normalize_points
+from mmpose_sp.structured.objective import NORMS, REGRESSIONS, distance
+
 from ..heatmap_moments import expected_position, heatmap_distribution
 from .landmark_loss import LandmarkLoss
 

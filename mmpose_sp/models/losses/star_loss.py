@@ -4,7 +4,9 @@ import torch
 from mmpose.registry import MODELS
 from torch import Tensor
 
-from ..geometry import REGRESSIONS, check_choice, compute_dtype, distance, normalize_points
+from mmpose_sp.structured.grid import check_choice, compute_dtype, normalize_points
+from mmpose_sp.structured.objective import REGRESSIONS, distance
+
 from ..heatmap_moments import (
     NORMALIZATIONS,
     expected_position,

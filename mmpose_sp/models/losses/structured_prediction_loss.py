@@ -3,8 +3,8 @@ from typing import Optional
 from mmpose.registry import MODELS
 from torch import Tensor
 
-from ..functional import structured_loss
-from ..partition import Objective
+from mmpose_sp.structured import Objective, fast_structured_loss
+
 from .landmark_loss import LandmarkLoss
 
 
@@ -38,11 +38,10 @@ class StructuredPredictionLoss(LandmarkLoss):
         seed: Optional[int] = None,
     ):
         super().__init__(num_samples, loss_weight, seed)
-        self.objective = Objective(eps, alpha, s, margin, norm).validate()
-        self.rounded_label = rounded_label
+        self.objective = Objective(eps, alpha, s, margin, norm, rounded_label)
 
     def landmark_loss(self, scores: Tensor, labels: Tensor) -> Tensor:
-        return structured_loss(scores, labels, *self.objective, rounded_label=self.rounded_label)
+        return fast_structured_loss(scores, labels, self.objective)
 
     def extra_repr(self) -> str:
-        return f'{self.objective}, rounded_label={self.rounded_label}, {super().extra_repr()}'
+        return f'{self.objective}, {super().extra_repr()}'

@@ -1,4 +1,4 @@
-"""Our objective against the direct form of Eq. 13, mmpose's MSE and STAR: forward and backward."""
+"""Our objective against its definition, mmpose's MSE and STAR: forward and backward."""
 
 from typing import Callable, Dict, Tuple
 
@@ -6,24 +6,18 @@ import torch
 from mmpose.models.losses import KeypointMSELoss
 from torch import Tensor
 
-from mmpose_sp.models.functional import label_margin, sample_labels, score_at, structured_loss
 from mmpose_sp.models.losses import STARLoss, StructuredPredictionLoss
+from mmpose_sp.structured import Objective, fast_structured_loss, sample_labels, structured_loss
 
 from .measure import Context, interleave, memory_bandwidth, peak_memory
 from .problems import ScoreProblem, gaussian_maps, score_problem
 from .report import Goal, Section
 
 OURS, EUCLIDEAN = 'ours', 'ours, Euclidean margin'
-NAIVE, NAIVE_EUCLIDEAN = 'naive Eq. 13', 'naive Eq. 13, Euclidean'
+NAIVE, NAIVE_EUCLIDEAN = 'Eq. 13 by definition', 'Eq. 13 by definition, Euclidean'
 MSE, STAR, STAR_PUBLISHED = 'KeypointMSELoss', 'STARLoss', 'STARLoss, instance norm'
 NORMS = {OURS: 'l1', EUCLIDEAN: 'l2'}
 TOLERANCE = 1e-5
-
-
-def naive_loss(scores: Tensor, samples: Tensor, norm: str) -> Tensor:
-    """Eq. 11 to 13 as printed: Delta + F for every sample, (B, K, S, h, w), and its log-sum-exp. (B, K)."""
-    augmented = scores.unsqueeze(2) + label_margin(samples, scores.shape[-2:], norm=norm)
-    return (torch.logsumexp(augmented.flatten(-2), -1) - score_at(scores, samples)).mean(-1)
 
 
 def objectives(problem: ScoreProblem, num_samples: int = 10) -> Dict[str, Callable[[], Tensor]]:
@@ -39,7 +33,8 @@ def objectives(problem: ScoreProblem, num_samples: int = 10) -> Dict[str, Callab
     mse = KeypointMSELoss()
 
     def naive(norm: str) -> Tensor:
-        return naive_loss(scores, sample_labels(labels, covariances, num_samples, size), norm).mean()
+        samples = sample_labels(labels, covariances, num_samples, size)
+        return structured_loss(scores, samples, Objective(norm=norm)).mean()
 
     return {
         **{
@@ -63,13 +58,13 @@ def training_step(problem: ScoreProblem, objective: Callable[[], Tensor]) -> Cal
 
 
 def disagreement(context: Context, norm: str) -> Tuple[float, float]:
-    """Largest absolute difference of value and gradient, float32 ours against the naive form in float64."""
+    """Largest absolute difference of value and gradient, float32 ours against the definition in float64."""
     problem = score_problem(context.device, batch=2)
     random = torch.Generator(context.device).manual_seed(0)
     samples = sample_labels(problem.labels, problem.covariances, 10, tuple(problem.scores.shape[-2:]), random)
     exact_scores = problem.scores.detach().double().requires_grad_()
-    ours = structured_loss(problem.scores, samples, norm=norm)
-    exact = naive_loss(exact_scores, samples.double(), norm)
+    ours = fast_structured_loss(problem.scores, samples, Objective(norm=norm))
+    exact = structured_loss(exact_scores, samples.double(), Objective(norm=norm))
     (gradient,) = torch.autograd.grad(ours.sum(), problem.scores)
     (exact_gradient,) = torch.autograd.grad(exact.sum(), exact_scores)
     return (ours - exact).abs().max().item(), (gradient - exact_gradient).abs().max().item()
@@ -121,7 +116,7 @@ def run(context: Context) -> Section:
         'sampling included. "STARLoss" takes a softmax of the scores, "instance norm" what its authors publish '
         '(instance norm and ReLU). Memory: peak above the inputs, the gradient included. Bandwidth floor: share of the '
         'time that reading the scores and writing the gradient once takes at the speed of a copy. Errors: against the '
-        'naive form in float64.',
+        'definition in float64.',
         rows,
         goals,
         notes,
