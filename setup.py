@@ -12,8 +12,9 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
-# setup_env.py sets up a clone.
-LEFT_OUT = shutil.ignore_patterns('__pycache__', '*.py[cod]', 'setup_env.py')
+# `make setup` and `make demo`, which write into the clone.
+OF_THE_CLONE = ('setup_env.py', 'demo.py')
+LEFT_OUT = shutil.ignore_patterns('__pycache__', '*.py[cod]', *OF_THE_CLONE)
 
 
 class BuildWithConfigs(build_py):
