@@ -1,0 +1,23 @@
+# EfficientNet-lite0 with ImageNet weights under a U-Net neck: maps of a quarter of the input, 3.4 M parameters.
+# `python tools/model_converters/efficientnet_lite.py data/weights/efficientnet-lite0.pth` makes the file of the weights;
+# without it, --cfg-options model.backbone.init_cfg=None trains from scratch.
+model = dict(
+    type='TopdownPoseEstimator',
+    data_preprocessor=dict(
+        type='PoseDataPreprocessor', mean=[127.5, 127.5, 127.5], std=[127.5, 127.5, 127.5], bgr_to_rgb=True
+    ),
+    backbone=dict(
+        type='EfficientNetLite',
+        init_cfg=dict(type='Pretrained', checkpoint='data/weights/efficientnet-lite0.pth'),
+    ),
+    neck=dict(type='UNetNeck', in_channels=[24, 40, 112, 320], out_channels=80),
+    head=dict(
+        type='StructuredPredictionHead',
+        in_channels=80,
+        deconv_out_channels=None,
+        conv_out_channels=(160,),
+        conv_kernel_sizes=(1,),
+        loss=dict(type='StructuredPredictionLoss'),
+    ),
+    test_cfg=dict(flip_test=True),
+)
