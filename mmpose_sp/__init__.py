@@ -31,7 +31,7 @@ if not _is_report():
     stand_ins.provide()
 
     from . import codecs, datasets, evaluation, models  # noqa: F401
-    from .utils import channels_last, checkpoint, ema  # noqa: F401
+    from .utils import autocast, channels_last, checkpoint, ema  # noqa: F401
 
     checkpoint.allow_mmengine_checkpoints()
 

@@ -28,6 +28,7 @@ class EfficientNetLite(BaseBackbone):
     Args:
         out_indices (Sequence[int]): Stages whose outputs are returned. Defaults to (1, 2, 4, 6): strides 4, 8, 16, 32
             with 24, 40, 112, 320 channels.
+        conv_cfg (dict, optional): Convolutions of the blocks. Defaults to ``nn.Conv2d``.
         norm_cfg (dict): Normalisation. Defaults to BatchNorm with the epsilon that the published weights have.
         init_cfg (dict, optional): See :class:`mmengine.model.BaseModule`; ``dict(type='Pretrained',
             checkpoint=FILE)`` with a file made by ``tools/model_converters/efficientnet_lite.py``. Defaults to Kaiming.
@@ -39,6 +40,7 @@ class EfficientNetLite(BaseBackbone):
     def __init__(
         self,
         out_indices: Sequence[int] = (1, 2, 4, 6),
+        conv_cfg: Optional[dict] = None,
         norm_cfg: dict = dict(type='BN', eps=1e-3, momentum=0.01),  # noqa: B006, C408
         init_cfg: Optional[dict] = None,
     ):
@@ -65,12 +67,27 @@ class EfficientNetLite(BaseBackbone):
                         kernel_size=kernel,
                         stride=stride if index == 0 else 1,
                         with_expand_conv=expansion > 1,
+                        conv_cfg=conv_cfg,
                         norm_cfg=norm_cfg,
                         act_cfg=act_cfg,
                     )
                 )
                 width = channels
             self.stages.append(stage)
+
+    def init_weights(self) -> None:
+        """As ``init_cfg`` says.
+
+        Raises:
+            FileNotFoundError: No such file of pretrained weights; the message says how to make it or do without.
+        """
+        try:
+            super().init_weights()
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f'{error}. Fix: python tools/model_converters/efficientnet_lite.py FILE makes it; '
+                '--cfg-options model.backbone.init_cfg=None trains from scratch'
+            ) from error
 
     def forward(self, x: Tensor) -> Tuple[Tensor, ...]:
         """Images (B, 3, H, W) -> feature maps of the stages ``out_indices``."""

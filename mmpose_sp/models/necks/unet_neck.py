@@ -1,6 +1,6 @@
 """From the feature pyramid of a classification network back up to one fine map."""
 
-from typing import Sequence, Tuple
+from typing import Optional, Sequence, Tuple
 
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
@@ -19,6 +19,7 @@ class UNetNeck(BaseModule):
         out_channels (int): The common width. Defaults to 64.
         kernel_size (int): Of the depthwise convolution of a refinement. Defaults to 5.
         expansion (int): Of a refinement. Defaults to 2.
+        conv_cfg (dict, optional): Convolutions of the refinements. Defaults to ``nn.Conv2d``.
         norm_cfg (dict): Normalisation. Defaults to BatchNorm.
 
     Citation: Ronneberger et al., "U-Net: Convolutional networks for biomedical image segmentation", MICCAI 2015.
@@ -30,6 +31,7 @@ class UNetNeck(BaseModule):
         out_channels: int = 64,
         kernel_size: int = 5,
         expansion: int = 2,
+        conv_cfg: Optional[dict] = None,
         norm_cfg: dict = dict(type='BN'),  # noqa: B006, C408
     ):
         super().__init__(init_cfg=dict(type='Kaiming', layer='Conv2d'))  # noqa: C408
@@ -38,7 +40,12 @@ class UNetNeck(BaseModule):
         )
         self.refine = nn.ModuleList(
             InvertedResidual(
-                out_channels, out_channels, expansion * out_channels, kernel_size=kernel_size, norm_cfg=norm_cfg
+                out_channels,
+                out_channels,
+                expansion * out_channels,
+                kernel_size=kernel_size,
+                conv_cfg=conv_cfg,
+                norm_cfg=norm_cfg,
             )
             for _ in in_channels
         )

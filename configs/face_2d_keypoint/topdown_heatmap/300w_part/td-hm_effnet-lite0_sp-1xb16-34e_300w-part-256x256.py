@@ -1,0 +1,20 @@
+# The accurate model's second stage, at 256 px: starts from the best weights of the first, which are given by
+# --cfg-options load_from=work_dirs/<first stage>/best_NME_epoch_<N>.pth.
+_base_ = ['td-hm_effnet-lite0_sp-1xb16-30e_300w-part-128x128.py']
+
+codec = dict(_base_.codec, input_size=(256, 256), heatmap_size=(64, 64))
+model = dict(head=dict(decoder=codec))
+
+train_cfg = dict(max_epochs=34, val_interval=2)
+warm_up, cosine = _base_.param_scheduler
+param_scheduler = [warm_up, dict(cosine, end=34, T_max=34)]
+optim_wrapper = dict(type='CPUAutocastOptimWrapper', optimizer=dict(lr=3e-3))
+default_hooks = dict(checkpoint=dict(interval=2))
+
+crop = dict(type='TopdownAffine', input_size=codec['input_size'])
+resized = {'TopdownAffine': crop, 'GenerateTarget': dict(type='GenerateTarget', encoder=codec)}
+train_pipeline = [resized.get(step['type'], step) for step in _base_.train_pipeline]
+val_pipeline = [resized.get(step['type'], step) for step in _base_.val_pipeline]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=val_pipeline))
