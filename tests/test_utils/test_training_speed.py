@@ -8,6 +8,8 @@ from mmengine.registry import DefaultScope
 from mmpose.registry import HOOKS, OPTIM_WRAPPERS
 from torch import nn
 
+from mmpose_sp.models.losses import StructuredPredictionLoss  # and all of mmpose_sp is registered
+
 
 def network():
     torch.manual_seed(0)
@@ -53,8 +55,6 @@ def test_autocast_trains_almost_as_float32_does():
 
 
 def test_our_loss_is_float32_under_autocast():
-    from mmpose_sp.models.losses import StructuredPredictionLoss
-
     torch.manual_seed(0)
     scores, labels = torch.randn(2, 3, 8, 8), torch.rand(2, 3, 2) * 7
     loss = StructuredPredictionLoss(alpha=0.25)
