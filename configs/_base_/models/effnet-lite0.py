@@ -1,4 +1,4 @@
-# EfficientNet-lite0 with ImageNet weights under a U-Net neck: maps of a quarter of the input, 3.4 M parameters.
+# EfficientNet-lite0 with ImageNet weights under a U-Net neck: maps of a quarter of the input, 3.1 M parameters.
 # `python tools/model_converters/efficientnet_lite.py data/weights/efficientnet-lite0.pth` makes the file of the weights;
 # without it, --cfg-options model.backbone.init_cfg=None trains from scratch.
 depthwise = dict(type='Float32DepthwiseConv2d')  # no difference without autocast

@@ -23,7 +23,7 @@ STEM_CHANNELS = 32
 
 @MODELS.register_module()
 class EfficientNetLite(BaseBackbone):
-    """EfficientNet-lite0 (3.4 M parameters): ReLU6 for swish, no squeeze-and-excitation, stem and last stage fixed.
+    """EfficientNet-lite0 without its classifier, 3.0 M parameters: ReLU6 for swish and no squeeze-and-excitation.
 
     Args:
         out_indices (Sequence[int]): Stages whose outputs are returned. Defaults to (1, 2, 4, 6): strides 4, 8, 16, 32
