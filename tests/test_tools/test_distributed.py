@@ -1,8 +1,10 @@
 """Two processes with half the batch each against one process with the whole batch, on the CPU (gloo)."""
 
+import json
 import multiprocessing
 import os
 import re
+import shutil
 import sys
 from types import SimpleNamespace
 
@@ -167,12 +169,33 @@ def test_the_averaged_model_is_the_same_in_all_processes(two_processes):
         assert found['averaged']['num_batches_tracked'] == 1
 
 
-def test_dist_train_and_dist_test_run_without_gpus(tmp_path):
-    config = write_config(tmp_path)
-    log = run_tool(ROOT / 'tools/dist_train.sh', config, 2, '--cfg-options', 'train_dataloader.batch_size=2')
+def test_dist_train_and_dist_test_run_without_gpus(tmp_path, monkeypatch):
+    """The sweep is the one that starts dist_train.sh: one training shows that both work."""
+    monkeypatch.syspath_prepend(ROOT / 'tools' / 'analysis_tools')
+    import sweep
+
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
+    config = write_config(tmp_path, extra="test_dataloader['dataset'] = dict(loader['dataset'], ann_file='test.json')")
+    shutil.copy(tmp_path / 'faces.json', tmp_path / 'test.json')
+    options = [
+        '--grid',
+        'eps=1',
+        '--mode',
+        'axes',
+        '--gpus',
+        '2',
+        '--auto-scale-lr',
+        '--cfg-options',
+        'train_dataloader.batch_size=2',
+    ]
+    sweep.main([str(config), '--work-dir', str(tmp_path), *options])
+    assert json.loads((tmp_path / 'base' / sweep.RESULT).read_text())['best'] > 0
+    log = (tmp_path / 'base' / sweep.LOG).read_text()
     assert re.search(r'Epoch\(train\) \[1\]\[2/2\]', log), 'five faces: two batches of two for each process'
     assert 'Distributed training: True' in log
-    log = run_tool(ROOT / 'tools/dist_test.sh', config, tmp_path / 'work/epoch_1.pth', 2)
+    # 2 faces a process; the schedule is made for 16
+    assert 'the current batch size is 4' in log and 'LR is set based on batch size of 16' in log
+    log = run_tool(ROOT / 'tools/dist_test.sh', config, tmp_path / 'base/epoch_1.pth', 2)
     assert re.search(r'Epoch\(test\) \[1/1\].* NME: ', log)
 
 
