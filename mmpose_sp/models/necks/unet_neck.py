@@ -1,6 +1,6 @@
 """From the feature pyramid of a classification network back up to one fine map."""
 
-from typing import Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
@@ -54,7 +54,7 @@ class UNetNeck(BaseModule):
         """Maps (B, in_channels[i], H / 2^i, W / 2^i) -> one map (B, out_channels, H, W)."""
         if len(features) != len(self.lateral):
             raise ValueError(f'UNetNeck was built for {len(self.lateral)} feature maps and got {len(features)}')
-        x = None
+        x: Any = None  # nothing lies above the coarsest map
         for feature, lateral, refine in reversed(list(zip(features, self.lateral, self.refine))):
             fine = lateral(feature)
             if x is not None:
