@@ -1,0 +1,73 @@
+"""tools/analysis_tools/error_sources.py: numbers by hand, and the command on a tiny model."""
+
+import importlib.util
+import json
+
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+from tiny_run import ROOT, write_config
+
+from mmpose_sp.apis.model_loading import load_config, load_model
+from mmpose_sp.faces import find_scheme
+
+spec = importlib.util.spec_from_file_location(
+    'error_sources_tool', ROOT / 'tools' / 'analysis_tools' / 'error_sources.py'
+)
+tool = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(tool)
+
+
+@pytest.fixture
+def landmarks():
+    """Seven faces of 68 landmarks whose predictions lie 1.5 px left of and 0.5 px below the annotation, with noise."""
+    rng = np.random.default_rng(0)
+    annotated = rng.uniform(0, 100, (7, 68, 2))
+    counted = rng.random((7, 68)) > 0.2
+    counted[:, [36, 45]] = True
+    counted[2, 27:31] = False  # one face without the bridge of its nose
+    predicted = annotated + (-1.5, 0.5) + rng.normal(0, 0.1, annotated.shape)
+    predicted[~counted] = 1e6
+    return tool.Landmarks(predicted, annotated, counted)
+
+
+def test_summary_is_that_of_a_loop(landmarks):
+    report = tool.summary(landmarks, find_scheme('300w'), (1.5, -0.5))
+
+    def error(face, index, added=(0, 0)):
+        distance = np.linalg.norm(landmarks.predicted[face, index] + added - landmarks.annotated[face, index])
+        return 100 * distance / np.linalg.norm(landmarks.annotated[face, 36] - landmarks.annotated[face, 45])
+
+    def mean(indices, added=(0, 0)):
+        faces = [[error(n, k, added) for k in indices if landmarks.counted[n, k]] for n in range(7)]
+        return np.mean([np.mean(errors) for errors in faces if errors])
+
+    assert report['NME'] == pytest.approx(mean(range(68)), abs=1e-3)
+    assert report['NME_without_offset'] == pytest.approx(mean(range(68), (1.5, -0.5)), abs=1e-3)
+    assert report['curves']['nose_bridge'] == pytest.approx(mean(range(27, 31)), abs=1e-3)
+    assert report['curves']['jaw'] == pytest.approx(mean(range(17)), abs=1e-3)
+    np.testing.assert_allclose(report['offset_px'], (1.5, -0.5), atol=0.03)
+
+
+def test_the_command_reads_training_faces_as_it_reads_validation_faces(tmp_path, capsys):
+    config_file = write_config(tmp_path / 'faces')
+    torch.manual_seed(0)
+    model = load_model(load_config(config_file), None, 'cpu')
+    torch.save({'state_dict': model.state_dict(), 'meta': {}}, tmp_path / 'tiny.pth')
+    init_default_scope('mmpose')
+    arguments = [str(config_file), str(tmp_path / 'tiny.pth'), '--device', 'cpu', '--json', str(tmp_path / 'out.json')]
+    tool.main([*arguments, '--splits', 'val', 'train'])
+    report = json.loads((tmp_path / 'out.json').read_text())
+    assert report['train'] == report['val'] and report['val']['faces'] == 5  # one file, no augmentation
+    assert report['val']['NME'] > 1
+    printed = capsys.readouterr().out
+    assert f'{report["val"]["NME"]:.2f}' in printed and 'outer_lip' in printed
+    tool.main([*arguments, '--splits', 'val', '--faces', '3'])
+    assert json.loads((tmp_path / 'out.json').read_text())['val']['faces'] == 3
+
+
+def test_the_command_names_a_missing_checkpoint(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        tool.main([str(write_config(tmp_path / 'faces')), 'missing.pth', '--device', 'cpu'])
+    assert 'missing.pth' in capsys.readouterr().err

@@ -1,0 +1,142 @@
+"""Where does the error of a model come from? Training against held-out faces, curve by curve, and a constant offset.
+
+    python tools/analysis_tools/error_sources.py CONFIG CHECKPOINT [--splits train val] [--json FILE]
+
+Training faces are read without augmentation, as the validation faces are: an error that is as large on them is not one
+of too few faces. The offset is the median of annotation minus prediction, image px. A model that is trained and tested
+with mirrored faces cannot learn one along x: its landmarks lie where the annotations of faces and of mirrored faces
+agree. What is left over tells how far annotations lie to the right of that, and "without offset" is the error once the
+offset of the first split is added to the predictions. Test faces are read if asked for (--splits val test).
+"""
+
+import argparse
+import copy
+import json
+from pathlib import Path
+from typing import Any, Dict, NamedTuple, Sequence
+
+import numpy as np
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from torch import nn
+from tqdm import tqdm
+
+from mmpose_sp.apis.model_loading import choose_device, load_config, load_model
+from mmpose_sp.evaluation.scores import face_normaliser, failure_rate, per_face_nme
+from mmpose_sp.faces import FaceScheme, find_scheme
+from mmpose_sp.utils.atomic import atomic_path
+
+SPLITS = ('train', 'val', 'test')
+
+
+class Landmarks(NamedTuple):
+    """Of N faces, image px."""
+
+    predicted: np.ndarray  # (N, K, 2)
+    annotated: np.ndarray  # (N, K, 2)
+    counted: np.ndarray  # (N, K) bool
+
+
+def offset(landmarks: Landmarks) -> np.ndarray:
+    """Median (x, y) of annotation minus prediction, image px, over all landmarks that count."""
+    return np.median((landmarks.annotated - landmarks.predicted)[landmarks.counted], axis=0)
+
+
+def summary(landmarks: Landmarks, scheme: FaceScheme, added: Sequence[float]) -> Dict[str, Any]:
+    """NME in percent, of each curve of the face too, FR, offset, and the NME with ``added`` to the predictions."""
+    predicted, annotated, counted = landmarks
+    norm = face_normaliser(annotated, scheme, counted)
+    nme = per_face_nme(predicted, annotated, norm, counted)
+    curves = {}
+    for curve in scheme.boundaries:
+        of_curve = [values[:, list(curve.indices)] for values in landmarks]
+        seen = of_curve[2].any(axis=1)  # a face may have none of a curve's landmarks annotated
+        if seen.any():
+            found, truth, counts = (values[seen] for values in of_curve)
+            curves[curve.name] = round(float(per_face_nme(found, truth, norm[seen], counts).mean()), 3)
+    return dict(
+        faces=len(nme),
+        NME=round(float(nme.mean()), 3),
+        FR=round(failure_rate(nme, scheme.threshold), 2),
+        offset_px=offset(landmarks).round(3).tolist(),
+        NME_without_offset=round(
+            float(per_face_nme(predicted + np.asarray(added), annotated, norm, counted).mean()), 3
+        ),
+        curves=curves,
+    )
+
+
+def loader_of(config: Config, split: str, faces: int) -> Dict[str, Any]:
+    """The validation loader on the faces of a split; ``faces`` of them, evenly spread, if there are more (0: all)."""
+    loader = copy.deepcopy(config.test_dataloader if split == 'test' else config.val_dataloader)
+    if split == 'train':
+        for key in ('type', 'data_root', 'ann_file', 'data_prefix'):
+            if key in config.train_dataloader.dataset:
+                loader.dataset[key] = config.train_dataloader.dataset[key]
+    loader.update(num_workers=0, persistent_workers=False)
+    total = len(Runner.build_dataloader(copy.deepcopy(loader)).dataset)
+    if 0 < faces < total:
+        loader.dataset.indices = np.linspace(0, total - 1, faces).round().astype(int).tolist()
+    return loader
+
+
+@torch.no_grad()
+def collect(model: nn.Module, loader: Dict[str, Any], name: str) -> Landmarks:
+    """Run a model on the faces of a loader."""
+    predicted, annotated, counted = [], [], []
+    for batch in tqdm(Runner.build_dataloader(loader), desc=name, unit='batch'):
+        for sample in model.test_step(batch):
+            predicted.append(sample.pred_instances.keypoints[0])
+            annotated.append(sample.gt_instances.keypoints[0])
+            visible = np.asarray(sample.gt_instances.keypoints_visible[0])
+            counted.append((visible if visible.ndim == 1 else visible[:, 0]) > 0)
+    return Landmarks(*(np.stack(values) for values in (predicted, annotated, counted)))
+
+
+def table(report: Dict[str, Dict[str, Any]]) -> str:
+    """One column for each split."""
+    rows = [('', *report), ('faces', *(str(r['faces']) for r in report.values()))]
+    for key in ('NME', 'FR', 'NME_without_offset'):
+        rows.append((key.replace('_', ' '), *(f'{r[key]:.2f}' for r in report.values())))
+    rows.append(('offset, px', *('{:+.2f} {:+.2f}'.format(*r['offset_px']) for r in report.values())))
+    for curve in next(iter(report.values()))['curves']:
+        rows.append((curve, *(f'{r["curves"][curve]:.2f}' if curve in r['curves'] else '-' for r in report.values())))
+    return '\n'.join(f'{row[0]:20}' + ''.join(f'{cell:>14}' for cell in row[1:]) for row in rows)
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config')
+    parser.add_argument('checkpoint')
+    parser.add_argument('--splits', nargs='+', choices=SPLITS, default=['train', 'val'], help='(default: train val)')
+    parser.add_argument('--faces', type=int, default=0, metavar='N', help='at most N of each split (default: all)')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='file for the numbers')
+    parser.add_argument('--device', default='auto')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='changes of the config, as key=value')
+    args = parser.parse_args(argv)
+    args.parser = parser
+    return args
+
+
+def main(argv=None) -> None:
+    args = parse_args(argv)
+    try:
+        config = load_config(args.config, args.cfg_options)
+        model = load_model(config, args.checkpoint, choose_device(args.device))
+        init_default_scope(config.get('default_scope', 'mmpose'))
+        faces = {split: collect(model, loader_of(config, split, args.faces), split) for split in args.splits}
+    except (OSError, ValueError, TypeError) as error:
+        args.parser.error(str(error))
+    scheme = find_scheme(model.dataset_meta['dataset_name'])
+    added = offset(faces[args.splits[0]])
+    report = {split: summary(landmarks, scheme, added) for split, landmarks in faces.items()}
+    print(table(report))
+    if args.json:
+        with atomic_path(str(args.json)) as temporary:
+            Path(temporary).write_text(json.dumps(report, indent=2) + '\n')
+
+
+if __name__ == '__main__':
+    main()
