@@ -9,9 +9,9 @@ from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 
 from mmpose_sp.faces import Boundary, boundary_sets, map_grid
+from mmpose_sp.posterior import SUBPIXEL, Calibration, Sites, read_sites
 
 from . import boundary_maps, label_covariance
-from .decoding import SUBPIXEL, decode_scores
 
 SMOOTHING = ('image_aware', 'isotropic', 'none')
 GRIDS = ('centers', 'corners')
@@ -68,7 +68,7 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         edge_maps (bool): Whether to return ``edge_heatmaps``, the targets of an edge branch. Defaults to ``False``
         edge_sigma (float): Width of a line of the edge maps: standard deviation in heatmap px of the Gaussian of the
             distance to the curve. Defaults to 1
-        subpixel (str): How to refine the arg max, see :func:`decode_scores`. Defaults to ``'quadratic'``
+        subpixel (str): How to refine the arg max, see :func:`read_sites`. Defaults to ``'quadratic'``
         eps (float): Temperature of the posterior that gives ``keypoint_scores``, as in the loss. Defaults to 1
         grid (str): ``'centers'``: heatmap coordinates decode by the convention above. ``'corners'``: the outermost
             pixel centres of the map are the corners of the input, input = x * W / (w - 1) - 0.5; this is how STAR and
@@ -129,6 +129,7 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         self.edge_maps = edge_maps
         self.edge_sigma = edge_sigma
         self.eps = eps
+        self.calibration = Calibration()  # of the weights; who loads them may set it
         self.smoothing_cfg = {
             'gamma': gamma,
             'edge_weight': edge_weight,
@@ -242,13 +243,25 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         Returns:
             tuple: Landmarks (B, K, 2) in input px and confidences (B, K) in [0, 1], float32.
         """
+        return self.decode_sites(scores, covariance=False)[:2]
+
+    def decode_sites(self, scores: Tensor, covariance: bool = True) -> Sites:
+        """:func:`~mmpose_sp.posterior.read_sites` with points in input px and covariances in input px^2.
+
+        Args:
+            scores (Tensor): Score maps in shape (B, K, h, w), any floating dtype
+            covariance (bool): Whether to compute the covariances
+        """
         if tuple(scores.shape[:1:-1]) != self.heatmap_size:
             raise ValueError(
                 f'The codec decodes maps of (w, h) = {self.heatmap_size}, got scores of shape '
                 f'{tuple(scores.shape)}; make heatmap_size match the output of the head'
             )
-        coords, confidence = decode_scores(scores, self.subpixel, self.eps)
-        return torch.stack(self.map_grid.to_input(*coords.unbind(-1)), dim=-1), confidence
+        points, confidence, spread = read_sites(scores, self.subpixel, self.eps, self.calibration, covariance)
+        points = torch.stack(self.map_grid.to_input(*points.unbind(-1)), dim=-1)
+        if spread is not None:
+            spread = spread * spread.new_tensor(np.outer(self.map_grid.stride, self.map_grid.stride))
+        return Sites(points, confidence, spread)
 
     def _labels(self, keypoints: np.ndarray, keypoints_visible: Optional[np.ndarray]) -> Tuple[np.ndarray, np.ndarray]:
         """Finite labels (N, K, 2) in heatmap px and visibilities (N, K), after the checks of ``encode``."""

@@ -171,6 +171,16 @@ def test_keypoints_are_at_the_peaks():
     assert pred.keypoints.dtype == np.float32
 
 
+def test_output_covariances_are_the_posteriors_in_input_px():
+    model, x = scatter(build(output_heatmaps=True, output_covariances=True)), images(2)
+    for sample in model.predict(x, data_samples(2)):
+        found, posterior = sample.pred_instances, sample.pred_fields.heatmaps.flatten(1).softmax(1)
+        pixels = torch.stack([torch.arange(256) % 16, torch.arange(256) // 16], dim=-1) * 4.0  # 4 input px each
+        for covariance, weights in zip(found.keypoint_covariances[0], posterior):
+            expected = torch.cov(pixels.T, correction=0, aweights=weights)
+            np.testing.assert_allclose(covariance, expected, rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ('test_cfg', 'fix'),
     [

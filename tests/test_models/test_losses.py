@@ -9,13 +9,13 @@ import torch.nn.functional as F
 from mmpose.models.losses import AdaptiveWingLoss, KeypointMSELoss
 from mmpose.registry import MODELS
 
-from mmpose_sp.models.heatmap_moments import (
+from mmpose_sp.models.losses import AWingLoss, KeypointGaussianMSELoss, SoftArgmaxLoss, STARLoss, landmark_loss
+from mmpose_sp.posterior.moments import (
     expected_position,
     heatmap_distribution,
     position_covariance,
     symmetric_eig_2x2,
 )
-from mmpose_sp.models.losses import AWingLoss, KeypointGaussianMSELoss, SoftArgmaxLoss, STARLoss, landmark_loss
 from mmpose_sp.structured import Objective, structured_loss
 
 LANDMARK_LOSSES = [

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mmpose_sp.codecs import ImageAwareLabelSmoothing, boundary_maps, decode_scores, decoding
+from mmpose_sp.codecs import ImageAwareLabelSmoothing, boundary_maps
 from mmpose_sp.models.losses import StructuredPredictionLoss
+from mmpose_sp.posterior import read_sites, sites
 
 WAITS = {'aten._local_scalar_dense.default', 'aten.nonzero.default', 'aten.equal.default'}  # for the device
 
@@ -60,13 +61,13 @@ def test_compiled_networks_train_with_it():
 # ---------------------------------------------------------------- decode
 
 
-@pytest.mark.parametrize('subpixel', decoding.SUBPIXEL)
+@pytest.mark.parametrize('subpixel', sites.SUBPIXEL)
 def test_decoding_is_one_batch(subpixel, monkeypatch):
-    monkeypatch.setattr(decoding, 'CACHE_BYTES', 2**30)  # as on a GPU: all maps at once
+    monkeypatch.setattr(sites, 'CACHE_BYTES', 2**30)  # as on a GPU: all maps at once
     names = []
     for shape in ((1, 1, 16, 16), (3, 20, 16, 16)):
         with Names() as counter:
-            decode_scores(torch.randn(*shape), subpixel)
+            read_sites(torch.randn(*shape), subpixel)
         names.append(counter.names)
     assert names[0] == names[1]
     assert not WAITS & set(names[0])

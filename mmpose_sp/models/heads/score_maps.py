@@ -92,7 +92,7 @@ class ScoreMapMixin:
             feats: Features, or with ``test_cfg.flip_test`` the two of the image and of its
                 mirror image, whose scores are averaged.
             batch_data_samples: The flip test reads ``metainfo['flip_indices']`` of the first.
-            test_cfg: flip_test, output_heatmaps.
+            test_cfg: flip_test, output_heatmaps, output_covariances (see :meth:`decode`).
 
         Raises:
             ValueError: for ``shift_heatmap=True`` or another ``flip_mode`` than 'heatmap'.
@@ -107,7 +107,7 @@ class ScoreMapMixin:
             scores = (scores + mirrored) * 0.5
         else:
             scores = self.forward(feats)
-        preds = self.decode(scores)
+        preds = self.decode(scores, test_cfg.get('output_covariances', False))
         if test_cfg.get('output_heatmaps', False):
             return preds, [PixelData(heatmaps=s) for s in scores.detach()]
         return preds
@@ -126,18 +126,32 @@ class ScoreMapMixin:
                 "Set model.test_cfg.flip_mode='heatmap'"
             )
 
-    def decode(self, batch_outputs: Tensor) -> List[InstanceData]:
-        """Decode (B, K, h, w) scores where they are; only three numbers a landmark are copied.
+    def decode(self, batch_outputs: Tensor, covariances: bool = False) -> List[InstanceData]:
+        """Decode (B, K, h, w) scores where they are; only a few numbers a landmark are copied.
+
+        Args:
+            batch_outputs: Scores.
+            covariances: Whether to give covariances, too, where the codec knows a posterior.
 
         Returns:
-            B :class:`InstanceData` with keypoints (1, K, 2) in input px and keypoint_scores
-            (1, K) as NumPy float32.
+            B :class:`InstanceData` with keypoints (1, K, 2) in input px, keypoint_scores (1, K) and
+            perhaps keypoint_covariances (1, K, 2, 2) in input px^2 as NumPy float32.
         """
         if self.decoder is None or not self.decoder.support_batch_decoding:
             return super().decode(batch_outputs)
-        keypoints, confidence = self._decode_tensors(batch_outputs)
-        packed = torch.cat([keypoints, confidence[..., None]], dim=-1).cpu().numpy()
-        return [InstanceData(keypoints=p[None, :, :2].copy(), keypoint_scores=p[None, :, 2].copy()) for p in packed]
+        if covariances and hasattr(self.decoder, 'decode_sites'):
+            points, confidence, covariance = self.decoder.decode_sites(batch_outputs.detach())
+            values = [points, confidence[..., None], covariance.flatten(-2)]
+        else:
+            points, confidence = self._decode_tensors(batch_outputs)
+            values = [points, confidence[..., None]]
+        instances = []
+        for packed in torch.cat(values, dim=-1).cpu().numpy()[:, None]:
+            found = InstanceData(keypoints=packed[..., :2].copy(), keypoint_scores=packed[..., 2].copy())
+            if packed.shape[-1] > 3:
+                found.keypoint_covariances = packed[..., 3:].reshape(*packed.shape[:2], 2, 2)
+            instances.append(found)
+        return instances
 
     def _decode_tensors(self, scores: Tensor) -> Tuple[Tensor, Tensor]:
         """Keypoints (B, K, 2) in input px and confidences (B, K), float32, of any codec.

@@ -3,10 +3,10 @@ from typing import Optional
 from mmpose.registry import MODELS
 from torch import Tensor
 
+from mmpose_sp.posterior.moments import expected_position, heatmap_distribution
 from mmpose_sp.structured.grid import check_choice, compute_dtype, normalize_points
 from mmpose_sp.structured.objective import NORMS, REGRESSIONS, distance
 
-from ..heatmap_moments import expected_position, heatmap_distribution
 from .landmark_loss import LandmarkLoss
 
 

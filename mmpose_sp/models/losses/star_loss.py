@@ -4,16 +4,16 @@ import torch
 from mmpose.registry import MODELS
 from torch import Tensor
 
-from mmpose_sp.structured.grid import check_choice, compute_dtype, normalize_points
-from mmpose_sp.structured.objective import REGRESSIONS, distance
-
-from ..heatmap_moments import (
+from mmpose_sp.posterior.moments import (
     NORMALIZATIONS,
     expected_position,
     heatmap_distribution,
     position_covariance,
     symmetric_eig_2x2,
 )
+from mmpose_sp.structured.grid import check_choice, compute_dtype, normalize_points
+from mmpose_sp.structured.objective import REGRESSIONS, distance
+
 from .landmark_loss import LandmarkLoss
 
 

@@ -1,7 +1,7 @@
 """Cost of the loss and of decoding against landmarks, map size, samples and batch."""
 
-from mmpose_sp.codecs import decode_scores
 from mmpose_sp.models.losses import StructuredPredictionLoss
+from mmpose_sp.posterior import decode_scores
 
 from .loss import EUCLIDEAN, OURS, training_step
 from .measure import Context, interleave

@@ -1,7 +1,4 @@
-"""Score maps as distributions over positions: what the soft-argmax family of losses looks at (Eq. 3).
-
-Positions are in [-1, 1] coordinates at pixel centres, as for the margin of the structured loss.
-"""
+"""Maps as distributions over positions: mean and covariance, for decoding and the soft-argmax losses (Eq. 3)."""
 
 from typing import Tuple
 
@@ -9,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmpose_sp.structured.grid import check_choice, pixel_centres
+from ..structured.grid import check_choice, pixel_centres
 
 NORMALIZATIONS = ('softmax', 'instance_norm_relu')
 
@@ -29,12 +26,29 @@ def heatmap_distribution(scores: Tensor, normalization: str = 'softmax') -> Tens
     return positive / positive.sum((-2, -1), keepdim=True).clamp(min=1e-6)
 
 
+def first_moment(maps: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """sum p (x, y) (..., 2) over maps p (..., h, w) whose columns lie at x (w,) and rows at y (h,)."""
+    return torch.stack([maps.sum(-2) @ x, maps.sum(-1) @ y], dim=-1)
+
+
+def second_moment(maps: Tensor, centre: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """sum p d d^T (..., 2, 2) with d = (x, y) - ``centre`` (..., 2): the covariance, if that is the mean.
+
+    Args:
+        maps: p (..., h, w).
+        centre: in the unit of x and y.
+        x, y: positions (w,) of the columns and (h,) of the rows.
+    """
+    dx, dy = x - centre[..., 0, None], y - centre[..., 1, None]
+    xx, yy = (maps.sum(-2) * dx.square()).sum(-1), (maps.sum(-1) * dy.square()).sum(-1)
+    xy = ((maps @ dx.unsqueeze(-1)).squeeze(-1) * dy).sum(-1)
+    return torch.stack([xx, xy, xy, yy], dim=-1).unflatten(-1, (2, 2))
+
+
 def expected_position(heatmaps: Tensor) -> Tensor:
     """Soft-argmax (Eq. 3): the mean position (..., 2) as (x, y) in [-1, 1] of maps (..., h, w) of sum 1."""
     height, width = heatmaps.shape[-2:]
-    x = heatmaps.sum(-2) @ pixel_centres(width, heatmaps)
-    y = heatmaps.sum(-1) @ pixel_centres(height, heatmaps)
-    return torch.stack([x, y], dim=-1)
+    return first_moment(heatmaps, pixel_centres(width, heatmaps), pixel_centres(height, heatmaps))
 
 
 def position_covariance(heatmaps: Tensor, mean: Tensor, eps: float = 1e-5) -> Tensor:
@@ -44,15 +58,10 @@ def position_covariance(heatmaps: Tensor, mean: Tensor, eps: float = 1e-5) -> Te
     the map, both plus ``eps``.
     """
     height, width = heatmaps.shape[-2:]
-    dx = pixel_centres(width, heatmaps) - mean[..., 0, None]
-    dy = pixel_centres(height, heatmaps) - mean[..., 1, None]
-    columns, rows = heatmaps.sum(-2), heatmaps.sum(-1)
-    xx, yy = (columns * dx.square()).sum(-1), (rows * dy.square()).sum(-1)
-    xy = ((heatmaps @ dx.unsqueeze(-1)).squeeze(-1) * dy).sum(-1)
-    v1 = columns.sum(-1) + eps
+    moment = second_moment(heatmaps, mean, pixel_centres(width, heatmaps), pixel_centres(height, heatmaps))
+    v1 = heatmaps.sum((-2, -1)) + eps
     v2 = heatmaps.square().sum((-2, -1)) + eps
-    covariance = torch.stack([xx, xy, xy, yy], dim=-1) / (v1 - v2 / v1).unsqueeze(-1)
-    return covariance.unflatten(-1, (2, 2))
+    return moment / (v1 - v2 / v1)[..., None, None]
 
 
 def symmetric_eig_2x2(matrix: Tensor, tolerance: float = 1e-4) -> Tuple[Tensor, Tensor]:

@@ -1,13 +1,16 @@
-"""From score maps to landmarks: arg max, sub-pixel step, confidence and covariance.
+"""From score maps to sites: landmark, confidence and covariance, in one reading of the posterior.
 
 Everything here is batched over faces and landmarks and stays on the device of the scores; only coordinates need to
 leave it. Coordinates are heatmap pixels with pixel centres at the integers, x first.
 """
 
-from typing import Sequence, Tuple
+from typing import NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
+
+from .calibration import IDENTITY, Calibration
+from .moments import first_moment, second_moment
 
 SUBPIXEL = ('quadratic', 'local_expectation', 'expectation', 'none')
 
@@ -22,8 +25,30 @@ CACHE_BYTES = 2**21  # of scores per slice on a CPU, see _cache_sized
 _is_compiling = getattr(getattr(torch, 'compiler', None), 'is_compiling', bool)  # torch < 2.2 lacks it: bool() is False
 
 
+class Sites(NamedTuple):
+    """What a batch of score maps says about its landmarks, float32.
+
+    Attributes:
+        points: (x, y) in heatmap px, shape (B, K, 2), inside [-0.5, w - 0.5] x [-0.5, h - 0.5].
+        confidence: Posterior mass of the 3x3 window around the arg max (moved inward at the border), shape (B, K), in
+            [0, 1].
+        covariance: [[var x, cov], [cov, var y]] of the posterior about its mean, in heatmap px^2, shape (B, K, 2, 2);
+            None where it was not asked for.
+    """
+
+    points: Tensor
+    confidence: Tensor
+    covariance: Optional[Tensor] = None
+
+
 @torch.no_grad()
-def decode_scores(scores: Tensor, subpixel: str = 'quadratic', eps: float = 1.0) -> Tuple[Tensor, Tensor]:
+def read_sites(
+    scores: Tensor,
+    subpixel: str = 'quadratic',
+    eps: float = 1.0,
+    calibration: Calibration = IDENTITY,
+    covariance: bool = True,
+) -> Sites:
     """Locate one landmark per score map (Eq. 1) and say how sure the map is, in float32 also under autocast.
 
     The quadratic step returns the centre of a Gaussian peak of sigma 0.7 to 3 px, round or elongated, to 0.025 px as
@@ -42,12 +67,9 @@ def decode_scores(scores: Tensor, subpixel: str = 'quadratic', eps: float = 1.0)
             nearest pixels by bilinear weights.
             ``'none'``: the arg max itself. Defaults to ``'quadratic'``.
         eps (float): Temperature of the posterior softmax(F / eps), as in Eq. 11. Defaults to 1.
-
-    Returns:
-        tuple:
-        - coords (Tensor): (x, y) in heatmap px, shape (B, K, 2), float32, inside [-0.5, w - 0.5] x [-0.5, h - 0.5].
-        - confidence (Tensor): Posterior mass of the 3x3 window around the arg max (moved inward at the border), shape
-          (B, K), float32 in [0, 1].
+        calibration (Calibration): Of confidences and covariances; the points do not depend on it. Defaults to the
+            identity.
+        covariance (bool): Whether to compute the covariances, too. Defaults to True.
 
     Raises:
         ValueError: If ``scores`` is not of such a shape, ``subpixel`` is unknown or ``eps`` is not positive.
@@ -55,70 +77,49 @@ def decode_scores(scores: Tensor, subpixel: str = 'quadratic', eps: float = 1.0)
     scores = _check(scores, eps)
     if subpixel not in SUBPIXEL:
         raise ValueError(f'subpixel must be one of {SUBPIXEL}, got {subpixel!r}')
-    with _full_precision(scores):
-        return _decode(scores, subpixel, eps)
+    # autocast would compute means in half precision: bfloat16 moves them by 0.1 px on a map of 64 px
+    with torch.autocast(scores.device.type, enabled=False):
+        return _read(scores, subpixel, eps, calibration, covariance)
 
 
-@torch.no_grad()
-def score_covariance(scores: Tensor, eps: float = 1.0) -> Tensor:
-    """Covariance of the posterior softmax(F / eps) about its mean, in float32 also under autocast.
-
-    Args:
-        scores (Tensor): Score maps in shape (B, K, h, w).
-        eps (float): Temperature of the posterior. Defaults to 1.
-
-    Returns:
-        Tensor: [[var x, cov], [cov, var y]] in heatmap px^2, shape (B, K, 2, 2), float32.
-    """
-    scores = _check(scores, eps)
-    with _full_precision(scores):
-        return _covariance(scores, eps)
+def decode_scores(scores: Tensor, subpixel: str = 'quadratic', eps: float = 1.0) -> Tuple[Tensor, Tensor]:
+    """Points and confidence of :func:`read_sites`, which see."""
+    return read_sites(scores, subpixel, eps, covariance=False)[:2]
 
 
-def _full_precision(scores: Tensor) -> torch.autocast:
-    """Keeps autocast from computing the means in half precision: bfloat16 moves them by 0.1 px on a map of 64 px."""
-    return torch.autocast(scores.device.type, enabled=False)
-
-
-def _decode(scores: Tensor, subpixel: str, eps: float) -> Tuple[Tensor, Tensor]:
-    """:func:`decode_scores` of checked, float32 or float64 ``scores``."""
+def _read(scores: Tensor, subpixel: str, eps: float, calibration: Calibration, with_covariance: bool) -> Sites:
+    """:func:`read_sites` of checked, float32 or float64 ``scores``."""
     h, w = scores.shape[-2:]
+    temperature = eps * calibration.temperature
     slices = _cache_sized(scores.flatten(0, 1))
     buffer = torch.empty_like(slices[0]).flatten(1)  # one for all slices: new memory costs more than the softmax
-    parts = [_survey(maps, buffer[: maps.shape[0]], eps, subpixel) for maps in slices]  # len() is no symbol in exports
-    peak, top, bottom, peak_mass, mean = (torch.cat(values) for values in zip(*parts))
+    # len() is no symbol in exports
+    parts = [_survey(maps, buffer[: maps.shape[0]], temperature, subpixel, with_covariance) for maps in slices]
+    peak, top, bottom, peak_mass, mean, covariance = (torch.cat(values) for values in zip(*parts))
 
     flat = scores.reshape(-1, h * w)
     window, centre = _window(flat, peak, (w, h), radius=1)
-    confidence = ((window - top) / eps).exp().sum(dim=-1, keepdim=True) * peak_mass
+    confidence = ((window - top) / temperature).exp().sum(dim=-1, keepdim=True) * peak_mass
 
     if subpixel == 'expectation':
-        coords = mean
+        same = temperature == eps
+        points = mean if same else torch.cat([_mean((m / eps).flatten(1).softmax(1).view_as(m)) for m in slices])
     elif subpixel == 'quadratic':
-        coords = _quadratic_peak(_log_above_minimum(window, bottom, top).view(-1, 3, 3), centre, peak)
-        coords = _inside(coords, (w, h), -0.5)
+        points = _quadratic_peak(_log_above_minimum(window, bottom, top).view(-1, 3, 3), centre, peak)
+        points = _inside(points, (w, h), -0.5)
     elif subpixel == 'local_expectation':
         radius = min(LOCAL_RADIUS, (min(h, w) - 1) // 2)
         window, centre = _window(flat, peak, (w, h), radius)
         side = 2 * radius + 1
-        coords = _mean((window / eps).softmax(dim=-1).view(-1, side, side)) + (centre - radius)
+        points = _mean((window / eps).softmax(dim=-1).view(-1, side, side)) + (centre - radius)
     else:
-        coords = peak
+        points = peak
     shape = scores.shape[:2]
-    return coords.float().view(*shape, 2), confidence.clamp_(0, 1).float().view(shape)
-
-
-def _covariance(scores: Tensor, eps: float) -> Tensor:
-    """:func:`score_covariance` of checked, float32 or float64 ``scores``."""
-    h, w = scores.shape[-2:]
-    posterior = (scores.flatten(2) / eps).softmax(dim=-1).view_as(scores)
-    mean = _mean(posterior)
-    dx = torch.arange(w, dtype=scores.dtype, device=scores.device) - mean[..., 0:1]
-    dy = torch.arange(h, dtype=scores.dtype, device=scores.device) - mean[..., 1:2]
-    var_x = (posterior.sum(dim=-2) * dx.square()).sum(dim=-1)
-    var_y = (posterior.sum(dim=-1) * dy.square()).sum(dim=-1)
-    cov = ((posterior @ dx[..., None]).squeeze(-1) * dy).sum(dim=-1)
-    return torch.stack([var_x, cov, cov, var_y], dim=-1).unflatten(-1, (2, 2)).float()
+    return Sites(
+        points.float().view(*shape, 2),
+        confidence.clamp_(0, 1).float().view(shape),
+        calibration.calibrated(covariance.float().view(*shape, 2, 2)) if with_covariance else None,
+    )
 
 
 def _check(scores: Tensor, eps: float) -> Tensor:
@@ -153,14 +154,14 @@ def _cache_sized(maps: Tensor) -> Sequence[Tensor]:
     return maps.split(max(1, CACHE_BYTES // (maps[0].numel() * maps.element_size())))
 
 
-def _survey(maps: Tensor, posterior: Tensor, eps: float, subpixel: str) -> Tuple[Tensor, ...]:
+def _survey(maps: Tensor, posterior: Tensor, eps: float, subpixel: str, covariance: bool) -> Tuple[Tensor, ...]:
     """All that takes a look at every pixel of maps (M, h, w), or at those that were just read.
 
     ``posterior`` (M, h * w) is overwritten.
 
     Returns:
-        tuple: arg max (M, 2), maximum (M, 1), minimum (M, 1) and posterior of the arg max (M, 1); mean (M, 2) of the
-        posterior. The last and the minimum are only there where ``subpixel`` needs them.
+        tuple: arg max (M, 2), maximum (M, 1), minimum (M, 1) and posterior of the arg max (M, 1); mean (M, 2) and
+        covariance (M, 2, 2) of the posterior. The last two and the minimum are empty where nothing needs them.
     """
     w, flat, nothing = maps.shape[-1], maps.flatten(1), maps.new_empty(0)
     torch.softmax(flat if eps == 1 else flat / eps, -1, out=posterior)
@@ -169,19 +170,25 @@ def _survey(maps: Tensor, posterior: Tensor, eps: float, subpixel: str) -> Tuple
     top, x = flat.gather(1, y * w + torch.arange(w, device=maps.device)).max(dim=-1, keepdim=True)
     peak = torch.cat([x, y], dim=-1)
     bottom = flat.amin(dim=-1, keepdim=True) if subpixel == 'quadratic' else nothing
-    mean = _mean(posterior.view_as(maps)) if subpixel == 'expectation' else nothing
-    return peak, top, bottom, posterior.gather(1, y * w + x), mean
+    mean = _mean(posterior.view_as(maps)) if subpixel == 'expectation' or covariance else nothing
+    second = second_moment(posterior.view_as(maps), mean, *_positions(maps)) if covariance else nothing
+    return peak, top, bottom, posterior.gather(1, y * w + x), mean, second
+
+
+def _positions(maps: Tensor, origin: Tuple[float, float] = (0.0, 0.0)) -> Tuple[Tensor, Tensor]:
+    """Heatmap px of the columns (w,) and of the rows (h,), less ``origin``."""
+    h, w = maps.shape[-2:]
+    x, y = (torch.arange(n, dtype=maps.dtype, device=maps.device) - o for n, o in zip((w, h), origin))
+    return x, y
 
 
 def _mean(posterior: Tensor) -> Tensor:
     """Mean (..., 2) as (x, y) of maps (..., h, w) that sum to one."""
     # About the middle of the map: float32 maps sum to one but for 1e-6, which the distance from 0 would multiply.
-    means = []
-    for dim, size in ((-2, posterior.shape[-1]), (-1, posterior.shape[-2])):
-        middle = (size - 1) / 2
-        steps = torch.arange(size, dtype=posterior.dtype, device=posterior.device) - middle
-        means.append(posterior.sum(dim=dim) @ steps + middle)
-    return torch.stack(means, dim=-1)
+    h, w = posterior.shape[-2:]
+    middle = (w - 1) / 2, (h - 1) / 2
+    mean = first_moment(posterior, *_positions(posterior, middle))
+    return torch.stack([mean[..., 0] + middle[0], mean[..., 1] + middle[1]], dim=-1)
 
 
 def _quadratic_peak(t: Tensor, centre: Tensor, peak: Tensor) -> Tensor:

@@ -5,8 +5,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from mmpose_sp.codecs import decode_scores, score_covariance
-from mmpose_sp.codecs.decoding import SUBPIXEL
+from mmpose_sp.posterior import SUBPIXEL, Calibration, decode_scores, read_sites
 
 
 def log_gaussian(centres, sigmas, angle=0.0, size=(64, 64)):
@@ -141,7 +140,7 @@ def test_huge_scores_are_finite(scale, subpixel):
     scores[0, 0, 6, 6] = -scale
     coords, confidence = decode_scores(scores, subpixel)
     assert torch.isfinite(coords).all() and torch.isfinite(confidence).all()
-    assert torch.isfinite(score_covariance(scores)).all()
+    assert torch.isfinite(read_sites(scores).covariance).all()
 
 
 def test_masked_pixels_are_ignored():
@@ -169,7 +168,7 @@ def test_expectation_and_covariance_equal_sums_over_the_pixels():
     scores = torch.randn(2, 3, 9, 11, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     eps = 0.7
     mean, _ = decode_scores(scores, 'expectation', eps)
-    covariance = score_covariance(scores, eps)
+    covariance = read_sites(scores, eps=eps).covariance
     for b in range(2):
         for k in range(3):
             p = np.exp(scores[b, k].numpy() / eps)
@@ -185,7 +184,7 @@ def test_covariance_of_a_narrow_peak_far_from_the_origin_is_accurate_in_float32(
     centres, sigmas = np.array([[100.3, 110.6]]), np.array([[2.0, 1.0]])
     scores = log_gaussian(centres, sigmas, size=(128, 128)).float()
     torch.testing.assert_close(
-        score_covariance(scores)[0, 0], torch.tensor([[4.0, 0.0], [0.0, 1.0]]), atol=1e-3, rtol=0
+        read_sites(scores).covariance[0, 0], torch.tensor([[4.0, 0.0], [0.0, 1.0]]), atol=1e-3, rtol=0
     )
 
 
@@ -220,7 +219,7 @@ def test_the_scores_are_left_untouched():
         lambda s: decode_scores(s[..., :2]),
         lambda s: decode_scores(s, 'dark'),
         lambda s: decode_scores(s, eps=0),
-        lambda s: score_covariance(s, -1),
+        lambda s: read_sites(s, eps=-1),
     ],
 )
 def test_bad_arguments_are_refused(call):
@@ -243,7 +242,24 @@ def test_local_expectation_undoes_bilinear_labels_and_ignores_a_second_peak():
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
 def test_autocast_changes_nothing(dtype):
     scores = (4 * torch.randn(2, 5, 64, 48, generator=torch.Generator().manual_seed(0))).to(dtype)
-    for read in (*(lambda x, name=name: decode_scores(x, name) for name in SUBPIXEL), score_covariance):
+    for read in (
+        *(lambda x, name=name: decode_scores(x, name) for name in SUBPIXEL),
+        lambda x: read_sites(x).covariance,
+    ):
         expected = read(scores)
         with torch.autocast('cpu', dtype=torch.bfloat16):
             assert_close(read(scores), expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize('subpixel', SUBPIXEL)
+def test_one_reading_is_what_three_would_say(subpixel):
+    """Points by eps, confidence and covariance by the calibrated temperature, each as when read alone."""
+    scores = 3 * torch.randn(2, 5, 12, 9, generator=torch.Generator().manual_seed(0))
+    calibration = Calibration(1.7, 2.0, 1 / 6, 0.3)
+    sites = read_sites(scores, subpixel, 0.8, calibration)
+    assert_close(sites.points, decode_scores(scores, subpixel, 0.8)[0])
+    assert_close(sites.confidence, decode_scores(scores, 'none', 0.8 * 1.7)[1])
+    plain = read_sites(scores, 'none', 0.8 * 1.7).covariance
+    values, vectors = torch.linalg.eigh(plain)
+    values = 2 * (values - 1 / 6).clamp(min=0) + 0.3
+    assert_close(sites.covariance, vectors @ torch.diag_embed(values) @ vectors.mT, rtol=1e-4, atol=1e-4)
