@@ -42,7 +42,7 @@ def second_moment(maps: Tensor, centre: Tensor, x: Tensor, y: Tensor) -> Tensor:
     dx, dy = x - centre[..., 0, None], y - centre[..., 1, None]
     xx, yy = (maps.sum(-2) * dx.square()).sum(-1), (maps.sum(-1) * dy.square()).sum(-1)
     xy = ((maps @ dx.unsqueeze(-1)).squeeze(-1) * dy).sum(-1)
-    return torch.stack([xx, xy, xy, yy], dim=-1).unflatten(-1, (2, 2))
+    return torch.stack([xx, xy, xy, yy], dim=-1).view(*xx.shape, 2, 2)
 
 
 def expected_position(heatmaps: Tensor) -> Tensor:
@@ -87,5 +87,5 @@ def symmetric_eig_2x2(matrix: Tensor, tolerance: float = 1e-4) -> Tuple[Tensor, 
     angle = torch.where(distinct, angle, exact)
     cos, sin = angle.cos(), angle.sin()  # of the long axis
     values = torch.stack([centre - radius, centre + radius], dim=-1)
-    vectors = torch.stack([-sin, cos, cos, sin], dim=-1).unflatten(-1, (2, 2))
+    vectors = torch.stack([-sin, cos, cos, sin], dim=-1).view(*sin.shape, 2, 2)
     return values, vectors

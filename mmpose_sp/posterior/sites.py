@@ -151,7 +151,7 @@ def _cache_sized(maps: Tensor) -> Sequence[Tensor]:
     arithmetic, are never made. Exported graphs must not depend on the size of the batch."""
     if maps.device.type != 'cpu' or _is_compiling() or not len(maps):
         return [maps]
-    return maps.split(max(1, CACHE_BYTES // (maps[0].numel() * maps.element_size())))
+    return torch.split(maps, max(1, CACHE_BYTES // (maps[0].numel() * maps.element_size())))
 
 
 def _survey(maps: Tensor, posterior: Tensor, eps: float, subpixel: str, covariance: bool) -> Tuple[Tensor, ...]:

@@ -17,11 +17,11 @@ class OuterProducts(NamedTuple):
 
     def expectation(self, posterior: Tensor) -> Tensor:
         """<D_s, P> (n, S) of maps P (n, h, w)."""
-        return (torch.bmm(self.column, posterior) * self.row).sum(-1)
+        return torch.bmm(self.column, posterior).mul_(self.row).sum(-1)
 
     def weighted_sum(self, weight: Tensor, out: Tensor) -> None:
-        """sum_s weight_s D_s (n, h, w) for weights (n, S), written to ``out``."""
-        torch.bmm((self.column * weight.unsqueeze(-1)).transpose(1, 2), self.row, out=out)
+        """sum_s weight_s D_s (n, h, w) for weights (n, S), written to ``out``; the last call, as it changes D."""
+        torch.bmm(self.column.mul_(weight.unsqueeze(-1)).transpose(1, 2), self.row, out=out)
 
 
 class Maps(NamedTuple):
@@ -78,7 +78,8 @@ class ExponentialMargin:
         own = (part, slice(None), 1 - axis, None)
         if self.objective.margin == 'l2' and not self.objective.flat:
             return (self.axes[axis] - self.points[own]).square_().mul_(self.k).exp_()
-        return torch.maximum(self.up[axis] * self.point_down[own], self.down[axis] * self.point_up[own])
+        rising, falling = self.up[axis] * self.point_down[own], self.down[axis] * self.point_up[own]
+        return torch.maximum(rising, falling, out=rising)
 
     def near(self, index: Tensor, scores: Tensor) -> Optional[Tensor]:
         """What smooth l1 adds to D exp(F / eps) at the pixels around the labels; None where the margin is no smooth l1.

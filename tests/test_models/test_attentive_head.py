@@ -16,7 +16,8 @@ from estimator_helpers import (
 from mmpose.registry import MODELS
 from torch import nn
 
-from mmpose_sp.models.heads.attentive_hourglass_head import gaussian_maps, log_posterior
+from mmpose_sp.models.gaussian_maps import gaussian_maps
+from mmpose_sp.models.heads.attentive_hourglass_head import log_posterior
 
 MAP = 16
 EDGE_MAPS = torch.rand(2, MAP, MAP, generator=torch.Generator().manual_seed(1))
@@ -104,7 +105,7 @@ def test_without_attention_only_the_scores_are_trained():
 
 def test_point_targets_are_gaussians_at_the_labels():
     labels = torch.tensor([[[2.3, 4.6], [0.0, 7.5]]])
-    maps = gaussian_maps(labels, 9, 8, 1.3)
+    maps = gaussian_maps(labels, (9, 8), 1.3)
     assert maps.shape == (1, 2, 9, 8)
     for k, (x, y) in enumerate(labels[0].tolist()):
         for row in range(9):

@@ -11,7 +11,7 @@ from mmengine.registry import init_default_scope
 from tiny_run import ROOT, write_config
 
 from mmpose_sp.apis.model_loading import load_config, load_model
-from mmpose_sp.codecs.calibration import Calibration
+from mmpose_sp.posterior import Calibration
 
 spec = importlib.util.spec_from_file_location('calibration_tool', ROOT / 'tools' / 'analysis_tools' / 'calibration.py')
 tool = importlib.util.module_from_spec(spec)

@@ -28,9 +28,9 @@ from tqdm import tqdm
 from mmpose_sp.apis.landmarker import heatmap_to_image
 from mmpose_sp.apis.model_loading import choose_device, load_config, load_model
 from mmpose_sp.codecs import ImageAwareLabelSmoothing
-from mmpose_sp.codecs.calibration import Calibration, read_posterior
-from mmpose_sp.evaluation import calibration as measures
+from mmpose_sp.evaluation import reliability as measures
 from mmpose_sp.faces import invert, transform_points
+from mmpose_sp.posterior import Calibration, read_sites
 from mmpose_sp.utils.atomic import atomic_path
 from mmpose_sp.utils.splits import validated_on_test_faces
 
@@ -67,7 +67,7 @@ def collect(model: nn.Module, config: Config, split: str) -> Collected:
 def evaluate(data: Collected, calibration: Calibration) -> Dict[str, object]:
     """All numbers of a set of faces under a calibration."""
     confidence, covariances = (
-        value.numpy()[data.counted] for value in read_posterior(data.scores, data.eps, calibration)
+        value.numpy()[data.counted] for value in read_sites(data.scores, 'none', data.eps, calibration)[1:]
     )
     errors = (data.labels - data.predictions).numpy()[data.counted]
     distance, spread = np.linalg.norm(errors, axis=-1), measures.standard_deviations(covariances)
@@ -100,7 +100,9 @@ def draw(data: Collected, calibration: Calibration, path: str) -> None:
     hits = measures.in_window(data.scores, data.labels)[data.counted]
     levels = np.linspace(0.02, 0.99, 98)
     for name, used, colour in (('as trained', Calibration(), '0.6'), ('calibrated', calibration, 'tab:blue')):
-        confidence, covariances = (value.numpy()[data.counted] for value in read_posterior(data.scores, data.eps, used))
+        confidence, covariances = (
+            value.numpy()[data.counted] for value in read_sites(data.scores, 'none', data.eps, used)[1:]
+        )
         curve = measures.reliability(confidence, hits)
         trust.plot(
             curve.confidence, curve.hits, 'o-', color=colour, ms=4, label=f'{name}, ECE {curve.expected_error:.3f}'

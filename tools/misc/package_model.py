@@ -18,7 +18,7 @@ from mmengine.config import Config
 
 import mmpose_sp  # noqa: F401  lets torch read mmengine's checkpoints safely
 from mmpose_sp.apis.model_loading import load_checkpoint_safely
-from mmpose_sp.codecs.calibration import Calibration
+from mmpose_sp.posterior import Calibration
 from mmpose_sp.utils.atomic import atomic_path
 
 

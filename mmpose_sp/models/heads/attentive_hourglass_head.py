@@ -8,7 +8,8 @@ from mmpose.registry import KEYPOINT_CODECS, MODELS
 from mmpose.utils.typing import ConfigType, OptConfigType, OptSampleList
 from torch import Tensor
 
-from .score_maps import ScoreMapMixin
+from ..gaussian_maps import gaussian_maps
+from .score_map_head import ScoreMapMixin
 
 
 def log_posterior(heatmaps: Tensor) -> Tensor:
@@ -27,25 +28,6 @@ def log_posterior(heatmaps: Tensor) -> Tensor:
     lacking = (1e-6 - heat.sum(dim=(-2, -1), keepdim=True)).clamp(min=0)
     heat = heat + lacking / (heat.shape[-2] * heat.shape[-1])
     return heat.clamp(min=1e-20).log()
-
-
-def gaussian_maps(labels: Tensor, height: int, width: int, sigma: float) -> Tensor:
-    """Maps with an isotropic Gaussian of peak 1 at each label.
-
-    Args:
-        labels: (B, K, 2) in heatmap px.
-        height: h.
-        width: w.
-        sigma: Standard deviation in heatmap px.
-
-    Returns:
-        (B, K, h, w) in [0, 1].
-    """
-    cols = torch.arange(width, dtype=labels.dtype, device=labels.device)
-    rows = torch.arange(height, dtype=labels.dtype, device=labels.device)
-    along_x = torch.exp(-(cols - labels[..., :1]).square() / (2 * sigma**2))
-    along_y = torch.exp(-(rows - labels[..., 1:]).square() / (2 * sigma**2))
-    return along_y[..., :, None] * along_x[..., None, :]
 
 
 @MODELS.register_module()
@@ -153,8 +135,7 @@ class AttentiveHourglassHead(ScoreMapMixin, BaseHead):
     def _point_targets(self, labels: Tensor, weights: Tensor, scores: Tensor) -> Tensor:
         # A landmark without weight may have NaN for a label.
         labels = torch.where((weights > 0)[..., None], labels, torch.zeros_like(labels))
-        height, width = scores.shape[-2:]
-        return gaussian_maps(labels, height, width, self.point_sigma)
+        return gaussian_maps(labels, scores.shape[-2:], self.point_sigma)
 
     @staticmethod
     def _ignore(targets: Tensor, maps: Tensor, weights: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from mmpose.registry import MODELS
 from mmpose.utils.typing import ConfigType, OptConfigType, OptSampleList
 from torch import Tensor
 
-from .score_maps import ScoreMapMixin
+from .score_map_head import ScoreMapMixin
 
 
 @MODELS.register_module()

@@ -1,12 +1,12 @@
 from typing import Optional
 
-import torch
 import torch.nn.functional as F
 from mmpose.registry import MODELS
 from torch import Tensor
 
 from mmpose_sp.structured.grid import compute_dtype
 
+from ..gaussian_maps import gaussian_factors
 from .landmark_loss import LandmarkLoss
 
 
@@ -30,12 +30,7 @@ class KeypointGaussianMSELoss(LandmarkLoss):
 
     def landmark_loss(self, scores: Tensor, labels: Tensor) -> Tensor:
         scores = scores.to(compute_dtype(scores))
-        columns, rows = (
-            torch.exp(
-                (torch.arange(length, device=labels.device) - labels[..., axis, None]).square() / (-2 * self.sigma**2)
-            )
-            for axis, length in enumerate(scores.shape[:1:-1])
-        )
+        rows, columns = gaussian_factors(labels, scores.shape[-2:], self.sigma)
         # mean_s (H - G_s)^2 = (H - mean G)^2 + variance of G: no tensor of S x h x w
         mean = rows.transpose(-1, -2) @ columns / labels.shape[2]
         loss = F.mse_loss(scores, mean, reduction='none').mean((-2, -1))

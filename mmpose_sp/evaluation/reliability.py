@@ -10,7 +10,8 @@ import torch
 from scipy.optimize import minimize, minimize_scalar
 from torch import Tensor
 
-from mmpose_sp.codecs.calibration import GRID_VARIANCE, Calibration, read_posterior
+from mmpose_sp.posterior import Calibration, read_sites
+from mmpose_sp.posterior.calibration import GRID_VARIANCE
 
 LEVELS = (0.5, 0.9, 0.95)
 
@@ -129,12 +130,14 @@ def fit_calibration(
     hits = in_window(scores, labels)[counted]
 
     def loss(log_temperature: float) -> float:
-        confidence, _ = read_posterior(scores, eps, Calibration(float(np.exp(log_temperature))))
+        used = Calibration(float(np.exp(log_temperature)))
+        confidence = read_sites(scores, 'none', eps, used, covariance=False).confidence
         return log_loss(confidence.cpu().numpy()[counted], hits)
 
     found = minimize_scalar(loss, bounds=(np.log(0.2), np.log(5)), method='bounded', options=dict(xatol=0.01))
     temperature = float(np.exp(found.x))
-    _, covariances = read_posterior(scores, eps, Calibration(temperature, grid_variance=GRID_VARIANCE))
+    used = Calibration(temperature, grid_variance=GRID_VARIANCE)
+    covariances = read_sites(scores, 'none', eps, used).covariance
     errors = (labels - predictions).cpu().numpy()[counted]
     scale, floor = fit_scale_and_floor(errors, covariances.cpu().numpy()[counted])
     return Calibration(temperature, scale, GRID_VARIANCE, floor).checked()

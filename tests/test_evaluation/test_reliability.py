@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmpose_sp.codecs.calibration import Calibration, read_posterior
-from mmpose_sp.evaluation import calibration as measures
+from mmpose_sp.evaluation import reliability as measures
+from mmpose_sp.posterior import Calibration, read_sites
 
 SIZE, FACES, LANDMARKS = 32, 40, 50
 SIGMA = np.array([[3.0, 1.0], [1.0, 2.0]])  # heatmap px^2
@@ -30,7 +30,7 @@ def drawn():
 @pytest.mark.parametrize('factor', [0.25, 1.0, 4.0])
 def test_coverage_of_errors_of_another_variance(drawn, factor):
     scores, _, errors = drawn
-    _, covariances = read_posterior(scores)
+    covariances = read_sites(scores).covariance
     covered = measures.coverage(np.sqrt(factor) * errors.reshape(-1, 2), covariances.numpy().reshape(-1, 2, 2))
     # e' C^-1 e / factor is chi^2 of two degrees of freedom, whose distribution is 1 - exp(-x / 2)
     expected = 1 - (1 - np.array(measures.LEVELS)) ** (1 / factor)
@@ -43,7 +43,7 @@ def test_the_fit_makes_the_ellipses_cover_what_they_say(drawn, factor):
     errors = np.sqrt(factor) * errors
     labels, predictions = (torch.as_tensor(values) for values in (centres + errors, centres))
     calibration = measures.fit_calibration(scores, labels, predictions)
-    _, covariances = read_posterior(scores, 1.0, calibration)
+    covariances = read_sites(scores, calibration=calibration).covariance
     covered = measures.coverage(errors.reshape(-1, 2), covariances.numpy().reshape(-1, 2, 2))
     np.testing.assert_allclose(covered, measures.LEVELS, atol=0.035)
 
@@ -65,19 +65,19 @@ def test_the_grid_variance_is_that_of_bilinear_labels():
     posterior = torch.zeros(1, 4000, 4, 4, dtype=torch.float64)
     for index, (fx, fy) in enumerate(fractions[0]):
         posterior[0, index, 1:3, 1:3] = torch.as_tensor(np.outer([1 - fy, fy], [1 - fx, fx]))
-    _, covariances = read_posterior(posterior.clamp(min=1e-30).log())
+    covariances = read_sites(posterior.clamp(min=1e-30).log()).covariance
     np.testing.assert_allclose(covariances.mean(dim=(0, 1)), np.eye(2) / 6, atol=5e-3)
 
 
 def test_calibrated_covariance_against_eigenvalues():
     scores = torch.randn(2, 5, 8, 8, generator=torch.Generator().manual_seed(0))
     calibration = Calibration(1.0, 0.7, 5.2, 0.1)  # 5.2 lies between the eigenvalues of some
-    _, raw = read_posterior(scores)
+    raw = read_sites(scores).covariance
     values, vectors = np.linalg.eigh(raw.double().numpy())
     assert (values[..., 0] < 5.2).any() and (values[..., 1] > 5.2).any()
     values = 0.7 * np.maximum(values - 5.2, 0) + 0.1
     expected = (vectors * values[..., None, :]) @ vectors.swapaxes(-1, -2)
-    np.testing.assert_allclose(read_posterior(scores, 1.0, calibration)[1], expected, atol=1e-4)
+    np.testing.assert_allclose(read_sites(scores, calibration=calibration).covariance, expected, atol=1e-4)
 
 
 def test_reliability_by_hand():
