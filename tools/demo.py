@@ -171,7 +171,7 @@ def make_data(args: argparse.Namespace) -> Tuple[Path, str]:
         mark_done(raw, stamp)
 
     say(f'2/6 Converting them with tools/dataset_converters/wflw2coco.py: {data}')
-    converters = ['tools/dataset_converters/' + name for name in ('wflw2coco.py', 'converting.py', 'coco_writing.py')]
+    converters = sorted(f'mmpose_sp/convert/{path.name}' for path in (ROOT / 'mmpose_sp' / 'convert').glob('*.py'))
     stamp = fingerprint(dict(raw=stamp), converters)
     if is_done(data, stamp):
         print('already there')
@@ -286,12 +286,12 @@ def print_table(metrics: Dict[str, float], faces: List[dict]) -> None:
 
 def draw(args: argparse.Namespace, data: Path, out: Path) -> List[Path]:
     """Stage 5: sheets of predictions and the label smoothing; returns the pictures."""
-    sys.path.insert(0, str(ROOT / 'tools' / 'analysis_tools'))
     import numpy as np
-    from faces import make_codec, read_annotations
 
     from mmpose_sp import visualization as vis
+    from mmpose_sp.codecs import ImageAwareLabelSmoothing
     from mmpose_sp.faces import find_scheme, transform_points
+    from mmpose_sp.faces.annotation_files import read_annotations
     from mmpose_sp.utils.images import read_image
 
     say(f'5/6 Drawing: {args.work_dir}')
@@ -313,7 +313,7 @@ def draw(args: argparse.Namespace, data: Path, out: Path) -> List[Path]:
             annotated = read_annotations(str(data / 'annotations' / 'face_landmarks_wflw_test.json'))
             # a face without any attribute shows the smoothing best
             face = min(annotated, key=lambda face: len(face.subsets))
-            codec = make_codec(98)
+            codec = ImageAwareLabelSmoothing((256, 256), (64, 64), 'wflw')
             crop, matrix = vis.crop_around(read_image(face.image), face.landmarks, codec.input_size[0])
             landmarks = transform_points(face.landmarks, matrix).astype(np.float32)
             vis.plot_stages(crop, landmarks, codec, find_scheme('wflw').shown, str(path))

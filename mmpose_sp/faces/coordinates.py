@@ -98,6 +98,11 @@ def crop_to_image(
     return np.column_stack([linear, center - linear @ (0.5 * size)])
 
 
+def outside_image(points: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
+    """Which of (..., 2) points lie outside an image of ``size`` (w, h), whose first pixel reaches from -0.5 to 0.5."""
+    return np.asarray(((points < -0.5) | (points > np.asarray(size) - 0.5)).any(axis=-1))
+
+
 def compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
     """The (2, 3) map ``outer(inner(x))``."""
     return np.asarray(outer @ np.vstack([inner, [0.0, 0.0, 1.0]]))

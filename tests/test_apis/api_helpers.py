@@ -1,6 +1,5 @@
 """A tiny model, pictures whose landmarks are known, and the scripts of tools/."""
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +12,6 @@ CONFIGS = ROOT / 'configs' / 'face_2d_keypoint' / 'topdown_heatmap'
 #: 128 px input, 32 x 32 maps, 68 landmarks, boxes padded by 1.25.
 LITE = CONFIGS / '300w_part' / 'td-hm_lite-unet_sp-1xb16-100e_300w-part-128x128.py'
 NUM_LANDMARKS, MAP_SIZE, INPUT_SIZE, PADDING = 68, 32, 128, 1.25
-
-
-def load_tool(name):
-    """A script of tools/ as a module."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / 'tools' / f'{name}.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def random_landmarker(**kwargs):

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from api_helpers import ROOT, load_tool, noise
+from api_helpers import ROOT, noise
+from tools_by_path import load_tool
 
 from mmpose_sp.apis import Calibration, FaceLandmarker
 from mmpose_sp.apis.model_loading import PACKAGED, packaged_model
@@ -84,11 +85,7 @@ def test_the_card_states_the_calibration_and_the_size():
 
 
 def test_half_precision_keeps_vectors_and_refuses_overflow():
-    sys.path.insert(0, str(ROOT / 'tools' / 'misc'))
-    try:
-        from package_model import half_precision
-    finally:
-        sys.path.pop(0)
+    half_precision = load_tool('misc/package_model').half_precision
     state = dict(kernel=torch.ones(2, 3), bias=torch.ones(2), count=torch.tensor(5))
     kept = half_precision(state)
     assert [kept[name].dtype for name in state] == [torch.float16, torch.float32, torch.int64]

@@ -5,8 +5,9 @@ import json
 import cv2
 import numpy as np
 import pytest
-from api_helpers import LITE, load_tool, noise
+from api_helpers import LITE, noise
 from test_inputs import write_video
+from tools_by_path import load_tool
 
 infer = load_tool('infer')
 

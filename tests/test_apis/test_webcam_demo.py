@@ -2,8 +2,9 @@
 
 import cv2
 import pytest
-from api_helpers import LITE, load_tool
+from api_helpers import LITE
 from test_inputs import write_video
+from tools_by_path import load_tool
 
 demo = load_tool('webcam_demo')
 

@@ -10,7 +10,7 @@ import string
 import numpy as np
 import pytest
 import yaml
-from config_helpers import CONFIGS, FOLDER, ROOT, encoder_of, face_sample, load
+from config_helpers import CONFIGS, FOLDER, ROOT, encoder_of, face_sample, load, training_pipeline
 from mmengine.config import DictAction
 from mmengine.dataset import Compose, pseudo_collate
 from mmpose.registry import KEYPOINT_CODECS, MODELS
@@ -155,9 +155,10 @@ def source(tool):
 
     if tool in MMPOSE_TOOLS:
         return open(mmpose_tool(MMPOSE_TOOLS[tool])).read()
-    folder = (ROOT / tool).parent
-    shared = folder / 'converting.py'
-    return (ROOT / tool).read_text() + (shared.read_text() if shared.exists() else '')
+    files = [ROOT / tool]
+    if tool.startswith('tools/dataset_converters'):
+        files += sorted((ROOT / 'mmpose_sp' / 'convert').glob('*.py'))
+    return ''.join(path.read_text() for path in files)
 
 
 def test_the_readmes_own_config_trains(tmp_path):
@@ -167,7 +168,7 @@ def test_the_readmes_own_config_trains(tmp_path):
     cfg = load(path)
     cfg.model.backbone.pop('init_cfg')  # no download
     model = MODELS.build(cfg.model)
-    sample = Compose(cfg.train_dataloader.dataset.pipeline)(face_sample(tmp_path, load(FACES_300W)))
+    sample = Compose(training_pipeline(cfg))(face_sample(tmp_path, load(FACES_300W)))
     losses = model.train()(**model.data_preprocessor(pseudo_collate([sample]), True), mode='loss')
     # scores are near 0 before training: the loss is that of a uniform posterior, log(64 * 64) and the margin
     assert np.log(64 * 64) < losses['loss_kpt'].item() < np.log(64 * 64) + 4

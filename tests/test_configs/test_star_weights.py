@@ -1,15 +1,15 @@
 """The configs that run the converted weights of STAR: their crop, and the model that the converter describes."""
 
 import copy
-import importlib.util
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from config_helpers import FOLDER, LANDMARKS, ROOT, face_sample, load
+from config_helpers import FOLDER, LANDMARKS, face_sample, load
 from mmengine.dataset import Compose
 from mmpose.registry import MODELS
+from tools_by_path import load_tool
 
 from mmpose_sp.datasets.transforms import GetShortSideCenterScale
 from mmpose_sp.faces import boundary_sets
@@ -68,11 +68,7 @@ def test_padding_must_be_positive():
 
 @pytest.fixture(scope='module')
 def converter():
-    path = ROOT / 'tools' / 'model_converters' / 'star2mmpose.py'
-    spec = importlib.util.spec_from_file_location('star2mmpose', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('model_converters/star2mmpose')
 
 
 @pytest.mark.parametrize('data', LANDMARKS)

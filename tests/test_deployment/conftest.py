@@ -1,20 +1,12 @@
 """The tools, the packaged model, and crops."""
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tools_by_path import load_tool
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def load_tool(path):
-    """A script of tools/ as a module."""
-    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / 'tools' / path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope='session')

@@ -1,9 +1,7 @@
 """Tiny raw downloads in each official layout, written here without the code under test."""
 
-import importlib.util
 import json
 import os
-import sys
 from pathlib import Path
 
 import cv2
@@ -24,16 +22,6 @@ NAMES_300W = (
     'lfpw/testset/image_0001',
     'ibug/image_092 _01',
 )
-
-
-def load_tool(name):
-    """Import a converter by path: ``300w2coco`` is no identifier."""
-    if str(TOOLS) not in sys.path:
-        sys.path.insert(0, str(TOOLS))
-    spec = importlib.util.spec_from_file_location(f'converter_{name}', TOOLS / f'{name}.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def points(num, seed, size=(64, 48)):

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import cv2
@@ -11,21 +10,26 @@ import pytest
 import torch
 from mmengine.config import Config
 from tiny_run import write_config
+from tools_by_path import load_tool
+
+from mmpose_sp.faces import annotation_files as annotated_faces
+from mmpose_sp.visualization import PredictedFace
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / 'tools' / 'analysis_tools'
-sys.path.insert(0, str(TOOLS))
+one_d_analysis, plot_curves, qualitative, render_tables, score_maps, smoothing_pipeline, sweep = (
+    load_tool(f'analysis_tools/{name}')
+    for name in (
+        'one_d_analysis',
+        'plot_curves',
+        'qualitative',
+        'render_tables',
+        'score_maps',
+        'smoothing_pipeline',
+        'sweep',
+    )
+)
 
-import faces as annotated_faces  # noqa: E402
-import one_d_analysis  # noqa: E402
-import plot_curves  # noqa: E402
-import qualitative  # noqa: E402
-import render_tables  # noqa: E402
-import score_maps  # noqa: E402
-import smoothing_pipeline  # noqa: E402
-import sweep  # noqa: E402
-
-from mmpose_sp.visualization import PredictedFace  # noqa: E402
 
 # ---------------------------------------------------------------- 1-D analysis (Sec. 5.1, Fig. 2)
 

@@ -1,6 +1,5 @@
 """tools/analysis_tools/calibration.py on a tiny model with random weights."""
 
-import importlib.util
 import json
 import shutil
 
@@ -9,13 +8,12 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 from tiny_run import ROOT, write_config
+from tools_by_path import load_tool
 
 from mmpose_sp.apis.model_loading import load_config, load_model
 from mmpose_sp.posterior import Calibration
 
-spec = importlib.util.spec_from_file_location('calibration_tool', ROOT / 'tools' / 'analysis_tools' / 'calibration.py')
-tool = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(tool)
+tool = load_tool('analysis_tools/calibration')
 
 
 @pytest.fixture(scope='module')

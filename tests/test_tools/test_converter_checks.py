@@ -16,7 +16,6 @@ from raw_layouts import (
     WFLW_LISTS,
     cofw_table,
     keypoints,
-    load_tool,
     points,
     read_json,
     write_300w,
@@ -25,8 +24,13 @@ from raw_layouts import (
     write_pts,
 )
 
-wflw, cofw, w300 = load_tool('wflw2coco'), load_tool('cofw2coco'), load_tool('300w2coco')
-from converting import ConversionError, Face, check_points, find_duplicates, hold_out, image_size, photo_of  # noqa: E402
+from mmpose_sp.convert import cofw, wflw
+from mmpose_sp.convert import face_300w as w300
+from mmpose_sp.convert.raw_faces import RawFace, check_points, find_duplicates, image_size
+from mmpose_sp.convert.reports import check_counts
+from mmpose_sp.convert.splits import hold_out, photo_of
+from mmpose_sp.faces.annotation_files import AnnotationError
+from mmpose_sp.faces.benchmarks import FACE_300W
 
 PART = TOOLS / '300w_part'
 
@@ -45,18 +49,18 @@ def test_a_partial_set_is_a_loud_warning(tool, raw, tmp_path, request, capsys):
 
 @pytest.mark.parametrize(('tool', 'raw'), [(wflw, 'wflw_raw'), (cofw, 'cofw_raw'), (w300, 'raw_300w')])
 def test_strict_refuses_a_partial_set(tool, raw, tmp_path, request):
-    with pytest.raises(ConversionError, match='is NOT'):
+    with pytest.raises(AnnotationError, match='is NOT'):
         tool.main([str(request.getfixturevalue(raw)), str(tmp_path / 'out'), '--strict'])
     assert not (tmp_path / 'out').exists()
 
 
 def test_published_counts_are_quiet(capsys):
-    from converting import check_counts
 
     assert check_counts('X', {'train': 3}, {'train': 3}, strict=True)
     assert 'WARNING' not in capsys.readouterr().err
     totals = {
-        split: sum({**w300.PUBLISHED, **w300.PRIVATE}[f] for f in folders) for split, folders in w300.SPLITS.items()
+        split: sum({**FACE_300W.published, **FACE_300W.published_private}[f] for f in folders)
+        for split, folders in w300.SPLITS.items()
     }
     assert totals == {'train': 3148, 'valid': 689, 'valid_common': 554, 'valid_challenge': 135, 'test': 600}
 
@@ -70,11 +74,11 @@ def test_duplicates_are_reported(raw_300w, tmp_path, capsys):
 
 
 def face(name, seed=0, photo=None, size=(64, 48)):
-    return Face(name, size, points(68, seed, size), photo or name, name)
+    return RawFace(name, size, points(68, seed, size), photo or name, name)
 
 
 def test_same_landmarks_in_images_of_other_size_are_no_duplicates():
-    other = Face('b', (640, 480), points(68, 0), 'b', 'b')
+    other = RawFace('b', (640, 480), points(68, 0), 'b', 'b')
     assert not find_duplicates([face('a'), other])
     assert len(find_duplicates([face('a'), face('b')])) == 1
 
@@ -129,7 +133,7 @@ def test_val_list_names_the_images(cofw_raw, tmp_path):
 
 def test_val_list_with_a_name_that_is_not_there(cofw_raw, tmp_path):
     (tmp_path / 'val.txt').write_text('000004\n')  # a test image
-    with pytest.raises(ConversionError, match=r'val.txt: 1 names are not in the training set: 000004'):
+    with pytest.raises(AnnotationError, match=r'val.txt: 1 names are not in the training set: 000004'):
         cofw.main([str(cofw_raw), str(tmp_path / 'out'), '--val-list', str(tmp_path / 'val.txt')])
 
 
@@ -176,7 +180,7 @@ def replace_field(path, field, value, line=0):
 )
 def test_bad_wflw_line(wflw_raw, tmp_path, field, value, message):
     replace_field(wflw_raw / WFLW_LISTS.format('train'), field, value)
-    with pytest.raises(ConversionError, match=message):
+    with pytest.raises(AnnotationError, match=message):
         wflw.main([str(wflw_raw), str(tmp_path / 'out')])
     assert not (tmp_path / 'out').exists()
 
@@ -184,13 +188,13 @@ def test_bad_wflw_line(wflw_raw, tmp_path, field, value, message):
 def test_all_bad_lines_are_told_at_once(wflw_raw, tmp_path):
     for line in (1, 4):
         replace_field(wflw_raw / WFLW_LISTS.format('train'), 0, 'inf', line)
-    with pytest.raises(ConversionError, match=r'(?s)2 problems.*train.txt:2.*train.txt:5'):
+    with pytest.raises(AnnotationError, match=r'(?s)2 problems.*train.txt:2.*train.txt:5'):
         wflw.main([str(wflw_raw), str(tmp_path / 'out')])
 
 
 def test_empty_wflw_list(wflw_raw, tmp_path):
     (wflw_raw / WFLW_LISTS.format('test')).write_text('\n')
-    with pytest.raises(ConversionError, match='test.txt: empty list'):
+    with pytest.raises(AnnotationError, match='test.txt: empty list'):
         wflw.main([str(wflw_raw), str(tmp_path / 'out')])
 
 
@@ -198,7 +202,7 @@ def test_empty_wflw_list(wflw_raw, tmp_path):
     ('tool', 'message'), [(wflw, 'WFLW_annotations'), (cofw, 'COFW_train_color.mat'), (w300, 'no face of 300-W')]
 )
 def test_wrong_source_folder(tool, message, tmp_path):
-    with pytest.raises(ConversionError, match=message):
+    with pytest.raises(AnnotationError, match=message):
         tool.main([str(tmp_path), str(tmp_path / 'out')])
 
 
@@ -215,14 +219,14 @@ def test_wrong_source_folder(tool, message, tmp_path):
 def test_bad_pts(raw_300w, tmp_path, edit, message):
     path = raw_300w / 'ibug/image_092 _01.pts'
     path.write_text(edit(path.read_text()))
-    with pytest.raises(ConversionError, match=message) as info:
+    with pytest.raises(AnnotationError, match=message) as info:
         w300.main([str(raw_300w), str(tmp_path / 'out')])
     assert str(path) in str(info.value)
 
 
 def test_missing_image_of_a_pts(raw_300w, tmp_path):
     (raw_300w / 'afw/99_1.jpg').unlink()
-    with pytest.raises(ConversionError, match=r'afw/99_1\.jpg.* image is missing'):
+    with pytest.raises(AnnotationError, match=r'afw/99_1\.jpg.* image is missing'):
         w300.main([str(raw_300w), str(tmp_path / 'out')])
 
 
@@ -232,13 +236,13 @@ def test_truncated_image(tmp_path, suffix):
     write_image(path, (300, 200))
     assert image_size(path) == (300, 200)
     path.write_bytes(path.read_bytes()[:-5000])
-    with pytest.raises(ConversionError, match=f'a{suffix}: unreadable image'):
+    with pytest.raises(AnnotationError, match=f'a{suffix}: unreadable image'):
         image_size(path)
 
 
 def test_image_that_is_none(tmp_path):
     (tmp_path / 'a.jpg').write_text('<html>403</html>')
-    with pytest.raises(ConversionError, match='a.jpg: unreadable image'):
+    with pytest.raises(AnnotationError, match='a.jpg: unreadable image'):
         image_size(tmp_path / 'a.jpg')
 
 
@@ -262,7 +266,7 @@ def test_landmarks_a_little_outside_are_kept_and_told(raw_300w, tmp_path, capsys
 
 
 def test_landmarks_without_extent():
-    with pytest.raises(ConversionError, match='no extent'):
+    with pytest.raises(AnnotationError, match='no extent'):
         check_points(np.ones((68, 2)), (64, 48), 'a.pts')
 
 
@@ -271,21 +275,21 @@ def test_truncated_mat(cofw_raw, tmp_path, keep):
     path = cofw_raw / 'COFW_test_color.mat'
     content = path.read_bytes()
     path.write_bytes(content[: int(keep if keep > 1 else keep * len(content))])
-    with pytest.raises(ConversionError, match='COFW_test_color.mat.*download and unpack it again'):
+    with pytest.raises(AnnotationError, match='COFW_test_color.mat.*download and unpack it again'):
         cofw.main([str(cofw_raw), str(tmp_path / 'out')])
     assert not (tmp_path / 'out').exists()
 
 
 def test_mat_of_another_set(cofw_raw, tmp_path):
     (cofw_raw / 'COFW_train_color.mat').write_bytes((cofw_raw / 'COFW_test_color.mat').read_bytes())
-    with pytest.raises(ConversionError, match=r'no variable IsTr \(it holds .*IsT'):
+    with pytest.raises(AnnotationError, match=r'no variable IsTr \(it holds .*IsT'):
         cofw.main([str(cofw_raw), str(tmp_path / 'out')])
 
 
 def test_mat_whose_tables_disagree(cofw_raw, tmp_path):
     phis, boxes = cofw_table(3, 0)
     write_cofw(cofw_raw / 'COFW_train_color.mat', [np.zeros((48, 64), np.uint8)] * 2, phis, boxes[:2], 'Tr')
-    with pytest.raises(ConversionError, match=r'phisTr: shape \(87, 3\), expected 87 x 2'):
+    with pytest.raises(AnnotationError, match=r'phisTr: shape \(87, 3\), expected 87 x 2'):
         cofw.main([str(cofw_raw), str(tmp_path / 'out')])
 
 
@@ -295,7 +299,7 @@ def test_failure_leaves_an_older_conversion_alone(raw_300w, tmp_path):
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / 'out').rglob('*')}
     write_image(raw_300w / 'afw/0_1.jpg', (100, 100))
     write_pts(raw_300w / 'afw/0_1.pts', points(67, 0))
-    with pytest.raises(ConversionError):
+    with pytest.raises(AnnotationError):
         w300.main([str(raw_300w), str(tmp_path / 'out')])
     after = {p: p.stat().st_mtime_ns for p in (tmp_path / 'out').rglob('*')}
     assert after.keys() == before.keys()

@@ -14,7 +14,6 @@ from raw_layouts import (
     cofw_table,
     data_folder,
     keypoints,
-    load_tool,
     points,
     read_json,
     wflw_line,
@@ -23,9 +22,13 @@ from raw_layouts import (
     write_pts,
 )
 
-wflw, cofw, w300 = load_tool('wflw2coco'), load_tool('cofw2coco'), load_tool('300w2coco')
-from coco_writing import landmark_box  # noqa: E402
-from converting import ConversionError, photo_of, read_names  # noqa: E402
+from mmpose_sp.convert import cofw, wflw
+from mmpose_sp.convert import face_300w as w300
+from mmpose_sp.convert.coco_writing import landmark_box
+from mmpose_sp.convert.raw_faces import read_names
+from mmpose_sp.convert.splits import photo_of
+from mmpose_sp.faces.annotation_files import AnnotationError, read_pts
+from mmpose_sp.faces.benchmarks import WFLW
 
 PART = TOOLS / '300w_part'
 
@@ -98,7 +101,7 @@ def test_wflw_list_from_windows(wflw_raw, tmp_path):
 
 def test_wflw_official_subset_list():
     lines = wflw.read_list(data_folder('wflw_official_sample', 'list_98pt_test_makeup.txt'), 196)
-    assert len(lines) == wflw.PUBLISHED_SUBSETS['makeup'] == 206
+    assert len(lines) == WFLW.published['makeup'] == 206
     assert all(line.numbers.shape == (196,) and line.image.endswith('.jpg') for line in lines)
 
 
@@ -197,7 +200,7 @@ def test_300w_private_test_set(raw_300w, tmp_path):
 )
 def test_pts_dialects(tmp_path, options):
     write_pts(tmp_path / 'a.pts', points(68, 3), **options)
-    np.testing.assert_allclose(w300.read_pts(tmp_path / 'a.pts'), points(68, 3), atol=6e-4)
+    np.testing.assert_allclose(read_pts(tmp_path / 'a.pts'), points(68, 3), atol=6e-4)
 
 
 def test_300w_part_is_what_the_lists_say(raw_300w, tmp_path):
@@ -218,14 +221,14 @@ def test_300w_part_is_what_the_lists_say(raw_300w, tmp_path):
 
 def test_300w_part_names_that_are_missing(raw_300w, tmp_path):
     (tmp_path / 'train.txt').write_text('afw/134212_1\nhelen/trainset/nobody_1\n')
-    with pytest.raises(ConversionError, match=r'list train: 1 of 2 names .* helen/trainset/nobody_1'):
+    with pytest.raises(AnnotationError, match=r'list train: 1 of 2 names .* helen/trainset/nobody_1'):
         w300.main([str(raw_300w), str(tmp_path / 'out'), '--names', str(tmp_path / 'train.txt')])
 
 
 def test_300w_part_lists_that_overlap(raw_300w, tmp_path):
     for name in ('train', 'test'):
         (tmp_path / f'{name}.txt').write_text('afw/134212_1\n')
-    with pytest.raises(ConversionError, match='share 1 names'):
+    with pytest.raises(AnnotationError, match='share 1 names'):
         w300.main(
             [str(raw_300w), str(tmp_path / 'out'), '--names', *(str(tmp_path / f'{n}.txt') for n in ('train', 'test'))]
         )

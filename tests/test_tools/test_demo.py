@@ -7,11 +7,10 @@ from pathlib import Path
 import cv2
 import pytest
 from tiny_run import run_tool
+from tools_by_path import load_tool
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / 'tools'))
-
-import demo  # noqa: E402
+demo = load_tool('demo')
 
 
 @pytest.mark.parametrize(

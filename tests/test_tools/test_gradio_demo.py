@@ -11,14 +11,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from tools_by_path import load_tool
 
 from mmpose_sp.apis import FaceLandmarker, FaceResult
 from mmpose_sp.apis.views import display_size, moved, place_score_map
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / 'tools'))
-
-import gradio_demo  # noqa: E402
+gradio_demo = load_tool('gradio_demo')
 
 
 def a_face() -> FaceResult:

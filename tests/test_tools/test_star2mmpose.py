@@ -4,7 +4,6 @@
 the parameters and the image that this file makes by formula.
 """
 
-import importlib.util
 import json
 import zlib
 from pathlib import Path
@@ -15,6 +14,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpose.registry import MODELS
+from tools_by_path import load_tool
 
 from mmpose_sp.faces import boundary_sets
 
@@ -26,11 +26,7 @@ SIZE = 64
 
 @pytest.fixture(scope='module')
 def tool():
-    path = ROOT / 'tools' / 'model_converters' / 'star2mmpose.py'
-    spec = importlib.util.spec_from_file_location('star2mmpose', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('model_converters/star2mmpose')
 
 
 def reference_shapes(num_landmarks, num_edges, stacks=4, depth=4, width=256):

@@ -47,9 +47,9 @@ def main(argv=None) -> None:
     os.environ.setdefault('OMP_NUM_THREADS', str(args.threads))  # read when torch and NumPy are imported
     warnings.filterwarnings('ignore')
     import torch
-    from benchmarks import SECTIONS
-    from benchmarks.measure import Context, machine
 
+    from mmpose_sp.benchmarks import SECTIONS
+    from mmpose_sp.benchmarks.measure import Context, machine
     from mmpose_sp.utils.atomic import atomic_path
 
     unknown = set(args.sections or ()) - set(SECTIONS)

@@ -16,10 +16,10 @@ from typing import List, NamedTuple, Sequence
 
 import cv2
 import numpy as np
-from faces import Face, load_face, tight_box
 from tqdm import tqdm
 
 from mmpose_sp.faces import compose, invert, map_grid, transform_points
+from mmpose_sp.faces.annotation_files import AnnotatedFace, load_face, tight_box
 from mmpose_sp.utils.images import read_image
 from mmpose_sp.visualization import (
     GREEN,
@@ -111,7 +111,7 @@ def draw_tile(
     return tile
 
 
-def predict_column(column: Column, faces: Sequence[Face], device: str):
+def predict_column(column: Column, faces: Sequence[AnnotatedFace], device: str):
     """The score maps of all faces by one checkpoint: FaceResult of each."""
     from mmpose_sp.apis import FaceLandmarker
 

@@ -9,9 +9,10 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from faces import load_face, make_codec
 
+from mmpose_sp.codecs import ImageAwareLabelSmoothing
 from mmpose_sp.faces import scheme_of_count, transform_points
+from mmpose_sp.faces.annotation_files import load_face
 from mmpose_sp.utils.images import read_image
 from mmpose_sp.visualization import crop_around, plot_spread, plot_stages
 
@@ -44,14 +45,14 @@ def main(argv=None) -> None:
     try:
         face = load_face(args.annotation, args.image, args.index, args.image_root)
         image = read_image(face.image)
-        codec = make_codec(
-            len(face.landmarks), gamma=args.gamma, edge_weight=args.edge_weight, patch_radius=args.patch_radius
-        )
+        scheme = scheme_of_count(len(face.landmarks))
+        options = dict(gamma=args.gamma, edge_weight=args.edge_weight, patch_radius=args.patch_radius)
+        codec = ImageAwareLabelSmoothing((256, 256), (64, 64), scheme.name, **options)
         crop, matrix = crop_around(image, face.landmarks, codec.input_size[0])
         landmarks = transform_points(face.landmarks, matrix)
         if not np.isfinite(landmarks).all():
             raise ValueError(f'{args.annotation}: landmarks without annotation; pick a fully annotated face (--index)')
-        selected = args.landmarks or scheme_of_count(len(landmarks)).shown
+        selected = args.landmarks or scheme.shown
         others = [load_face(path, args.image, args.index).landmarks for path in args.annotators]
         for path, other in zip(args.annotators, others):
             if len(other) != len(landmarks):

@@ -26,12 +26,12 @@ from typing import AbstractSet, Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from mmengine.config import Config, DictAction
 from mmpose.registry import MODELS
-from plot_curves import read_curve
 from tqdm import tqdm
 
 import mmpose_sp  # noqa: F401  registers the losses
 from mmpose_sp.utils.atomic import atomic_path
 from mmpose_sp.utils.splits import validated_on_test_faces
+from mmpose_sp.utils.training_logs import read_curve
 
 ROOT = Path(__file__).resolve().parents[2]
 LOSS = 'model.head.loss'

@@ -11,6 +11,8 @@ from typing import Dict, Iterable, List, Sequence
 import mmcv
 import numpy as np
 
+from mmpose_sp.faces.coordinates import outside_image
+
 _LISTED = 3  # names given in a message
 # first bytes, and a marker of the last block: JPEG, PNG
 _MARKERS = ((b'\xff\xd8', b'\xff\xd9'), (b'\x89PNG\r\n\x1a\n', b'IEND'))
@@ -139,18 +141,6 @@ def check_landmarks(where: str, keypoints: Sequence[float], num_keypoints: int) 
     return points
 
 
-def count_outside(points: np.ndarray, width: float, height: float) -> int:
-    """Number of annotated landmarks outside the image, whose first pixel reaches from -0.5 to 0.5.
-
-    Args:
-        points: (K, 3) x, y (image px), visibility.
-        width, height: of the image, px.
-    """
-    x, y, visible = points.T
-    outside = (x < -0.5) | (y < -0.5) | (x > width - 0.5) | (y > height - 0.5)
-    return int((outside & (visible > 0)).sum())
-
-
 def check_faces(path: str, dataset: Dict, num_keypoints: int) -> List[str]:
     """Check the landmarks of every annotation.
 
@@ -171,7 +161,8 @@ def check_faces(path: str, dataset: Dict, num_keypoints: int) -> List[str]:
         points = check_landmarks(where, row['keypoints'], num_keypoints)
         if 'width' not in image or 'height' not in image:
             continue
-        count = count_outside(points, image['width'], image['height'])
+        outside_here = outside_image(points[:, :2], (image['width'], image['height'])) & (points[:, 2] > 0)
+        count = int(outside_here.sum())
         if count == (points[:, 2] > 0).sum():
             raise ValueError(
                 f'{where}: all landmarks lie outside the image of {image["width"]} x '

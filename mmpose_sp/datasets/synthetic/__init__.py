@@ -2,12 +2,12 @@
 
 from .params import ATTRIBUTES, FaceParams, sample_face
 from .plan import planned_face
-from .render import Face, render_face
+from .render import RenderedFace, render_face
 from .writers import LAYOUTS, write_synthetic_faces
 
 __all__ = [
     'ATTRIBUTES',
-    'Face',
+    'RenderedFace',
     'FaceParams',
     'LAYOUTS',
     'planned_face',

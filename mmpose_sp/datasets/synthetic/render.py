@@ -14,7 +14,7 @@ from .raster import Canvas, Splat, background
 
 
 @dataclass(frozen=True)
-class Face:
+class RenderedFace:
     """A rendered face.
 
     Attributes:
@@ -42,7 +42,7 @@ _LIGHTS = {
 }
 
 
-def render_face(face: Union[FaceParams, np.random.Generator], size: int = 256) -> Face:
+def render_face(face: Union[FaceParams, np.random.Generator], size: int = 256) -> RenderedFace:
     """Renders one face.
 
     Args:
@@ -82,7 +82,7 @@ def render_face(face: Union[FaceParams, np.random.Generator], size: int = 256) -
     occluded = {k: covered[k] | splat.hidden(v) for k, v in landmarks3d.items()}
     for k, outline in (('wflw', slice(33)), ('300w', slice(17)), ('cofw', slice(28, 29))):
         occluded[k][outline] = covered[k][outline]  # these follow the visible outline: the face never hides them
-    return Face(image, landmarks, occluded, attributes, p)
+    return RenderedFace(image, landmarks, occluded, attributes, p)
 
 
 def _light(image, mask, shade, direction, base, p: FaceParams) -> np.ndarray:

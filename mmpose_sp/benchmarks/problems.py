@@ -16,7 +16,7 @@ import mmpose_sp  # noqa: F401  registers everything
 from mmpose_sp.datasets.face import SPWFLWDataset
 from mmpose_sp.datasets.synthetic import render_face
 
-CONFIGS = Path(__file__).resolve().parents[3] / 'configs' / 'face_2d_keypoint' / 'topdown_heatmap' / 'wflw'
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'face_2d_keypoint' / 'topdown_heatmap' / 'wflw'
 OURS = 'td-hm_hrnetv2-w18_sp-8xb64-60e_wflw-256x256.py'
 STOCK = 'td-hm_hrnetv2-w18_msra-8xb64-60e_wflw-256x256.py'
 # Sub-keys of the dataset's meta information that the transforms read
@@ -54,13 +54,6 @@ def score_problem(
     labels = torch.rand(batch, count, 2, generator=random, dtype=dtype).mul_(size - 8).add_(3.5).to(device)
     covariances = (deviation**2 * torch.eye(2, dtype=dtype, device=device)).repeat(batch, count, 1, 1)
     return ScoreProblem(scores, labels, labels.new_ones(batch, count), covariances)
-
-
-def gaussian_maps(points: Tensor, size: int, sigma: float) -> Tensor:
-    """exp(-|p - y|^2 / (2 sigma^2)) (..., size, size) about sub-pixel points y (..., 2) in heatmap px."""
-    pixels = torch.arange(size, dtype=points.dtype, device=points.device)
-    x, y = (torch.exp((pixels - points[..., i, None]).square() / (-2 * sigma**2)) for i in (0, 1))
-    return y[..., :, None] * x[..., None, :]
 
 
 def face_landmarks(layout: str, count: int) -> List[np.ndarray]:

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Dict, List, NamedTuple, Sequence
 
 import numpy as np
-from converting import ConversionError, Face
 from PIL import Image
+
+from mmpose_sp.faces.annotation_files import AnnotationError
+
+from .raw_faces import RawFace
 
 PIXEL_STD = 200.0  # mmpose's face annotations store scales in units of 200 px
 BOX_PADDING = 1.2  # ... and boxes of 1.2 times the landmarks' extent
@@ -59,7 +62,7 @@ class CocoWriter:
         self.image_ids: Dict[str, int] = {}
         self.face_ids: Dict[int, int] = {}
 
-    def __call__(self, faces: Sequence[Face]) -> Dict:
+    def __call__(self, faces: Sequence[RawFace]) -> Dict:
         images = {}
         annotations = []
         for face in faces:
@@ -85,7 +88,7 @@ class CocoWriter:
             'annotations': annotations,
         }
 
-    def _annotation(self, face: Face, image_id: int) -> Dict:
+    def _annotation(self, face: RawFace, image_id: int) -> Dict:
         visible = face.visible if face.visible is not None else np.ones(len(face.keypoints))
         box = landmark_box(face.keypoints)
         bbox = box.bbox
@@ -131,7 +134,7 @@ class Output:
             self.dst.mkdir(parents=True, exist_ok=True)
             self.staging = Path(tempfile.mkdtemp(prefix='.converting-', dir=self.dst))
         except OSError as error:
-            raise ConversionError(f'{self.dst}: cannot be written ({error.strerror}); choose another DST.') from error
+            raise AnnotationError(f'{self.dst}: cannot be written ({error.strerror}); choose another DST.') from error
         self.created = missing  # innermost first
         return self
 

@@ -6,11 +6,12 @@ import torch
 from mmpose.models.losses import KeypointMSELoss
 from torch import Tensor
 
+from mmpose_sp.models.heads.attentive_hourglass_head import gaussian_maps
 from mmpose_sp.models.losses import STARLoss, StructuredPredictionLoss
 from mmpose_sp.structured import Objective, fast_structured_loss, sample_labels, structured_loss
 
 from .measure import Context, interleave, memory_bandwidth, peak_memory
-from .problems import ScoreProblem, gaussian_maps, score_problem
+from .problems import ScoreProblem, score_problem
 from .report import Goal, Section
 
 OURS, EUCLIDEAN = 'ours', 'ours, Euclidean margin'

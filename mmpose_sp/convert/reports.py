@@ -1,0 +1,88 @@
+"""What a conversion says: problems together, counts against the published ones, duplicates, landmarks outside."""
+
+import contextlib
+import sys
+from typing import Dict, List, Mapping, Sequence
+
+from mmpose_sp.faces.annotation_files import AnnotationError, some_of
+from mmpose_sp.faces.coordinates import outside_image
+
+from .raw_faces import RawFace, find_duplicates
+
+
+class Problems:
+    """Collects what is wrong with single faces, so that one run tells all of it."""
+
+    def __init__(self):
+        self.messages: List[str] = []
+
+    @contextlib.contextmanager
+    def collect(self):
+        try:
+            yield
+        except AnnotationError as error:
+            self.messages.append(str(error))
+
+    def raise_if_any(self) -> None:
+        if self.messages:
+            shown = '\n  '.join(self.messages[:10])
+            more = len(self.messages) - 10
+            raise AnnotationError(
+                shown
+                if len(self.messages) == 1
+                else f'{len(self.messages)} problems:\n  {shown}' + (f'\n  ... and {more} more' if more > 0 else '')
+            )
+
+
+def warn(message: str) -> None:
+    print(f'WARNING: {message}', file=sys.stderr, flush=True)
+
+
+def check_counts(dataset: str, found: Dict[str, int], published: Mapping[str, int], strict: bool) -> bool:
+    """Compare face counts with the published ones; True if all agree.
+
+    A set of another size is converted, but never silently: results on it must not be reported as
+    results on the benchmark.
+
+    Raises:
+        AnnotationError: they differ and ``strict`` is set, or there is no face at all.
+    """
+    if not sum(found.values()):
+        raise AnnotationError(f'no face of {dataset} was found; is SRC the folder that was unpacked?')
+    if all(found.get(k, 0) == n for k, n in published.items()):
+        print(f'{dataset}: the published counts agree (' + ', '.join(f'{k} {n:,}' for k, n in published.items()) + ')')
+        return True
+    width = max(map(len, published))
+    table = '\n'.join(
+        f'   {"  " if found.get(k, 0) == n else "!!"} {k:<{width}}  found {found.get(k, 0):>6,}   published {n:>6,}'
+        for k, n in published.items()
+    )
+    text = (
+        f'this is NOT {dataset} as published. Results on it are not results on {dataset}; '
+        f'name the part you used.\n{table}'
+    )
+    if strict:
+        raise AnnotationError(text)
+    bar = '#' * 100
+    print(f'{bar}\nWARNING: {text}\n{bar}', file=sys.stderr, flush=True)
+    return False
+
+
+def report_faces(splits: Dict[str, Sequence[RawFace]]) -> None:
+    """Tell about duplicates, landmarks outside their image, and photos that splits share."""
+    faces = [face for split in splits.values() for face in split]
+    pairs = find_duplicates(faces)
+    if pairs:
+        warn(
+            f'{len(pairs)} faces stand there twice (same landmarks, same image size), both are '
+            'kept: ' + some_of([f'{b.origin} = {a.origin}' for a, b in pairs])
+        )
+    names = list(splits)
+    for i, a in enumerate(names):
+        for b in names[i + 1 :]:
+            shared = sorted({f.photo for f in splits[a]} & {f.photo for f in splits[b]})
+            if shared:
+                warn(f'{len(shared)} photos are in both {a} and {b}: {some_of(shared)}')
+    outside = sum(int(outside_image(face.keypoints, face.size).sum()) for face in faces)
+    if outside:
+        print(f'note: {outside:,} landmarks of {len(faces):,} faces lie outside their image, kept as annotated')
