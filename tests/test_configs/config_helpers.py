@@ -9,6 +9,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
 
+from mmpose_sp.datasets.face.base import with_codec
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / 'configs' / 'face_2d_keypoint' / 'topdown_heatmap'
 CONFIGS = sorted(FOLDER.rglob('*.py'))
@@ -36,8 +38,13 @@ def benchmark(path):
 
 
 def encoder_of(cfg):
-    (encoder,) = [step.encoder for step in cfg.train_dataloader.dataset.pipeline if step.type == 'GenerateTarget']
-    return encoder
+    return cfg.train_dataloader.dataset.codec
+
+
+def training_pipeline(cfg):
+    """The steps as the dataset completes them."""
+    dataset = cfg.train_dataloader.dataset
+    return with_codec(dataset.pipeline, dataset.get('codec'))
 
 
 def face_sample(folder, cfg):

@@ -42,6 +42,7 @@ def test_learns_real_faces_by_heart(name, tmp_path):
     cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=250, val_interval=250)
     cfg.param_scheduler = [dict(type='CosineAnnealingLR', T_max=250, eta_min=2e-5, by_epoch=False)]
     cfg.custom_hooks = []
+    cfg.default_hooks.pop('ema', None)
     cfg.log_processor.by_epoch = False
     runner = Runner.from_cfg(cfg)
     runner.train()

@@ -2,6 +2,9 @@
 # tenth is held out for every choice; tested on 217 faces of HELEN test. Never "300-W full / common / challenging".
 _base_ = ['face.py']
 
+num_landmarks = 68
+labels = dict(boundaries='300w', gamma=0.01)  # of the codec
+
 dataset_type = 'SPFace300WDataset'  # MMPoseInferencer reads it to pick the face detector
 train_dataloader = dict(
     dataset=dict(type=dataset_type, data_root='data/300w/', ann_file='annotations/face_landmarks_300w_part_train.json')

@@ -1,5 +1,5 @@
-# What all benchmarks share: the parts of the pipelines that do not depend on the codec, loaders and evaluator.
-# A leaf config owns the codec and puts the parts together; see any config in configs/face_2d_keypoint.
+# What all benchmarks share: pipelines, loaders and evaluator. A leaf config owns the codec and hands it to the training
+# dataset, which puts it into GenerateTarget; see any config in configs/face_2d_keypoint.
 
 # Before the crop. Boxes are grown by 1.25 as in mmpose's face configs. mmpose draws from a normal
 # distribution cut at one sigma (standard deviation 0.54), so these factors give the standard deviations of
@@ -26,6 +26,16 @@ texture = [
     dict(type='mmcv.RandomGrayscale', prob=0.2, keep_channels=True),
 ]
 
+
+def _pipelines(side):
+    crop = dict(type='TopdownAffine', input_size=(side, side))
+    pack = dict(type='PackPoseInputs')
+    return [*load, *geometry, crop, dict(type='GenerateTarget'), *texture, pack], [*load, crop, pack]
+
+
+train_pipeline, val_pipeline = _pipelines(256)
+train_pipeline_128, val_pipeline_128 = _pipelines(128)
+
 data_mode = 'topdown'  # read by MMPoseInferencer
 
 train_dataloader = dict(
@@ -33,7 +43,7 @@ train_dataloader = dict(
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(data_prefix=dict(img='images/')),
+    dataset=dict(data_prefix=dict(img='images/'), pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=32,
@@ -41,7 +51,7 @@ val_dataloader = dict(
     persistent_workers=True,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
-    dataset=dict(data_prefix=dict(img='images/'), test_mode=True),
+    dataset=dict(data_prefix=dict(img='images/'), pipeline=val_pipeline, test_mode=True),
 )
 test_dataloader = val_dataloader
 

@@ -1,4 +1,12 @@
 # The four-stack attentive hourglass of ADNet / STAR as the paper uses it; the leaf adds decoder, landmarks and edges.
+# The codec but for the labels, which are the benchmark's.
+maps = dict(
+    type='ImageAwareLabelSmoothing',
+    input_size=(256, 256),
+    heatmap_size=(64, 64),
+    subpixel='local_expectation',
+    edge_maps=True,
+)
 model = dict(
     type='TopdownPoseEstimator',
     data_preprocessor=dict(

@@ -1,4 +1,11 @@
 # HRNetV2-W18 with concatenated resolutions, as in mmpose's face configs; the leaf adds decoder, loss and landmark count.
+# The codec but for the labels, which are the benchmark's.
+maps = dict(
+    type='ImageAwareLabelSmoothing',
+    input_size=(256, 256),
+    heatmap_size=(64, 64),
+    subpixel='local_expectation',
+)
 model = dict(
     type='TopdownPoseEstimator',
     data_preprocessor=dict(

@@ -22,11 +22,9 @@ auto_scale_lr = dict(base_batch_size=16)
 default_hooks = dict(
     checkpoint=dict(interval=5, max_keep_ckpts=1),  # the last one; a config with held-out faces adds `save_best`
     logger=dict(interval=20),
+    ema=dict(
+        type='SyncedEMAHook', ema_type='ExpMomentumEMA', momentum=0.002, gamma=200, update_buffers=True, priority=49
+    ),
 )
-custom_hooks = [
-    dict(type='SyncBuffersHook'),
-    dict(type='CheckpointGuardHook'),
-    dict(type='SyncedEMAHook', ema_type='ExpMomentumEMA', momentum=0.002, gamma=200, update_buffers=True, priority=49),
-]
 # Small maps and boxes of a few faces: one OpenCV thread a worker is faster than many.
 env_cfg = dict(mp_cfg=dict(opencv_num_threads=1))

@@ -1,5 +1,5 @@
 """Face landmark datasets."""
 
-from .benchmarks import SPCOFWDataset, SPFace300WDataset, SPWFLWDataset
+from .benchmarks import SPCOFWDataset, SPFace300WDataset, SPFaceDataset, SPWFLWDataset
 
-__all__ = ['SPCOFWDataset', 'SPFace300WDataset', 'SPWFLWDataset']
+__all__ = ['SPCOFWDataset', 'SPFace300WDataset', 'SPFaceDataset', 'SPWFLWDataset']

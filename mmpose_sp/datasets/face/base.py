@@ -1,7 +1,7 @@
 """What the face datasets share on top of mmpose's: validation, extras, the choice of face box."""
 
 import warnings
-from typing import Any, List, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
 from mmengine.dataset import force_full_init
@@ -12,6 +12,26 @@ from . import validation
 
 BOXES = ('landmarks', 'bbox', 'rect')
 _UNREADABLE = 'the image is missing or cannot be decoded: unpack it again, or leave the face out of the annotation file'
+
+
+def with_codec(pipeline: Sequence, codec: Optional[dict]) -> List:
+    """The pipeline with ``codec`` as the encoder of every ``GenerateTarget`` that names none itself.
+
+    So a config states its codec once for the data, and the pipelines of all configs are one.
+
+    Raises:
+        ValueError: A ``GenerateTarget`` has no encoder and there is no codec.
+    """
+    steps = []
+    for step in pipeline:
+        if isinstance(step, dict) and step.get('type') == 'GenerateTarget' and 'encoder' not in step:
+            if codec is None:
+                raise ValueError(
+                    "GenerateTarget of the pipeline has no encoder: give the dataset the model's, codec=dict(type=...)"
+                )
+            step = dict(step, encoder=codec)
+        steps.append(step)
+    return steps
 
 
 class ValidatedFaceDataset:
@@ -38,6 +58,8 @@ class ValidatedFaceDataset:
         check_images: Look at all image files while loading (only damaged ones are decoded), and
             compare the size of each loaded image with the annotation file. Switch it off on slow
             remote disks.
+        codec: Config of the codec that ``GenerateTarget`` encodes with, see :func:`with_codec`.
+        pipeline: Transforms or their configs.
         **kwargs: see :class:`mmpose.datasets.BaseCocoStyleDataset`.
     """
 
@@ -47,6 +69,8 @@ class ValidatedFaceDataset:
         box: str = 'landmarks',
         square: bool = True,
         check_images: bool = True,
+        codec: Optional[dict] = None,
+        pipeline: Sequence = (),
         **kwargs,
     ) -> None:
         if box not in BOXES:
@@ -54,7 +78,7 @@ class ValidatedFaceDataset:
         self.box = box
         self.square = square
         self.check_images = check_images
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, pipeline=with_codec(pipeline, codec), **kwargs)
 
     def load_data_list(self) -> List[dict]:
         """Load and check all faces; see :class:`mmpose.datasets.BaseCocoStyleDataset`."""

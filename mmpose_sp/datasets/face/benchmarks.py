@@ -4,12 +4,28 @@ The module path matters: mmpose's inferencer takes the default face detector fro
     follows ``datasets.``.
 """
 
+from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.datasets.datasets.face import COFWDataset, Face300WDataset, WFLWDataset
 from mmpose.registry import DATASETS
 
 from mmpose_sp.faces import find_scheme
 
 from .base import ValidatedFaceDataset
+
+
+@DATASETS.register_module()
+class SPFaceDataset(ValidatedFaceDataset, BaseCocoStyleDataset):
+    """Faces of any landmark scheme; further options in :class:`ValidatedFaceDataset`.
+
+    Args:
+        scheme: Name of a record, see :func:`mmpose_sp.faces.register_scheme` and docs/own_landmarks.md.
+
+    Raises:
+        ValueError: No record has this name.
+    """
+
+    def __init__(self, *args, scheme: str, **kwargs) -> None:
+        super().__init__(*args, metainfo=find_scheme(scheme).metainfo(), **kwargs)
 
 
 @DATASETS.register_module()

@@ -4,26 +4,6 @@ _base_ = [
     '../../../_base_/schedules/adam-60e.py',
 ]
 
-codec = dict(
-    type='ImageAwareLabelSmoothing',
-    input_size=(256, 256),
-    heatmap_size=(64, 64),
-    boundaries='300w',
-    gamma=0.01,
-    subpixel='local_expectation',
-)
-model = dict(head=dict(out_channels=68, decoder=codec))
-
-crop = dict(type='TopdownAffine', input_size=codec['input_size'])
-train_pipeline = [
-    *_base_.load,
-    *_base_.geometry,
-    crop,
-    dict(type='GenerateTarget', encoder=codec),
-    *_base_.texture,
-    dict(type='PackPoseInputs'),
-]
-val_pipeline = [*_base_.load, crop, dict(type='PackPoseInputs')]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=val_pipeline))
+codec = dict(_base_.maps, **_base_.labels)
+model = dict(head=dict(out_channels=_base_.num_landmarks, decoder=codec))
+train_dataloader = dict(dataset=dict(codec=codec))

@@ -3,9 +3,4 @@ _base_ = ['td-hm_aam-hg1-lite_sp-1xb16-100e_300w-part-128x128.py', '../../../_ba
 
 codec = _base_.objective.codec
 model = dict(backbone=_base_.objective.backbone, head=dict(_base_.objective.head, decoder=codec))
-
-train_pipeline = [
-    dict(step, encoder=dict(step.encoder, **codec)) if step.type == 'GenerateTarget' else step
-    for step in _base_.train_pipeline
-]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(dataset=dict(codec=codec))

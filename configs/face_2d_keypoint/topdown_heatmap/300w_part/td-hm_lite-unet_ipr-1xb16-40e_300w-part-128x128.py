@@ -7,9 +7,4 @@ model = dict(
     head=dict(_base_.objective.head, decoder=_base_.objective.codec),
     test_cfg=_base_.objective.test_cfg,
 )
-
-train_pipeline = [
-    dict(step, encoder=_base_.objective.codec) if step.type == 'GenerateTarget' else step
-    for step in _base_.train_pipeline
-]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(dataset=dict(codec=codec))

@@ -4,28 +4,10 @@ _base_ = [
     '../../../_base_/schedules/lite-100e.py',
 ]
 
-codec = dict(
-    type='ImageAwareLabelSmoothing',
-    input_size=(128, 128),
-    heatmap_size=(32, 32),
-    boundaries='300w',
-    gamma=0.01,
-    subpixel='local_expectation',
-)
-model = dict(head=dict(out_channels=68, decoder=codec))
-
-crop = dict(type='TopdownAffine', input_size=codec['input_size'])
-train_pipeline = [
-    *_base_.load,
-    *_base_.geometry,
-    crop,
-    dict(type='GenerateTarget', encoder=codec),
-    *_base_.texture,
-    dict(type='PackPoseInputs'),
-]
-val_pipeline = [*_base_.load, crop, dict(type='PackPoseInputs')]
-train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=val_pipeline))
+codec = dict(_base_.maps, **_base_.labels)
+model = dict(head=dict(out_channels=_base_.num_landmarks, decoder=codec))
+train_dataloader = dict(batch_size=16, dataset=dict(codec=codec, pipeline=_base_.train_pipeline_128))
+val_dataloader = dict(dataset=dict(pipeline=_base_.val_pipeline_128))
+test_dataloader = val_dataloader
 # The faces that choose the best epoch are held out of the training ones.
 default_hooks = dict(checkpoint=dict(save_best='NME', rule='less'))

@@ -4,27 +4,8 @@ _base_ = [
     '../../../_base_/schedules/adam-200e.py',
 ]
 
-codec = dict(
-    type='ImageAwareLabelSmoothing',
-    input_size=(256, 256),
-    heatmap_size=(64, 64),
-    boundaries='cofw',
-    gamma=0.001,
-    subpixel='local_expectation',
-    edge_maps=True,
+codec = dict(_base_.maps, **_base_.labels)
+model = dict(
+    backbone=dict(num_landmarks=_base_.num_landmarks, edges=_base_.labels.boundaries), head=dict(decoder=codec)
 )
-model = dict(backbone=dict(num_landmarks=29, edges='cofw'), head=dict(decoder=codec))
-
-crop = dict(type='TopdownAffine', input_size=codec['input_size'])
-train_pipeline = [
-    *_base_.load,
-    *_base_.geometry,
-    crop,
-    dict(type='GenerateTarget', encoder=codec),
-    *_base_.texture,
-    dict(type='PackPoseInputs'),
-]
-val_pipeline = [*_base_.load, crop, dict(type='PackPoseInputs')]
-train_dataloader = dict(batch_size=32, dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=val_pipeline))
+train_dataloader = dict(batch_size=32, dataset=dict(codec=codec))

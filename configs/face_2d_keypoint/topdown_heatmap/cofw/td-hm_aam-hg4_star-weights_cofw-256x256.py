@@ -5,12 +5,8 @@ codec = dict(_base_.original.codec, boundaries='cofw_star')
 model = dict(
     backbone=dict(_base_.original.backbone, edges='cofw_star'), head=dict(decoder=codec), test_cfg=dict(flip_test=False)
 )
-
-train_pipeline = [
-    dict(step, encoder=dict(step.encoder, **codec)) if step.type == 'GenerateTarget' else step
-    for step in [*_base_.original.load, *_base_.train_pipeline[2:]]
-]
+train_pipeline = [*_base_.original.load, *_base_.train_pipeline[2:]]
 val_pipeline = [*_base_.original.load, *_base_.val_pipeline[2:]]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(dataset=dict(codec=codec, pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=val_pipeline))
+test_dataloader = val_dataloader

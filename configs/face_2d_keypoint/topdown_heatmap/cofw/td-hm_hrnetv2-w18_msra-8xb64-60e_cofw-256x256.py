@@ -3,12 +3,7 @@ _base_ = ['td-hm_hrnetv2-w18_sp-8xb64-60e_cofw-256x256.py', '../../../_base_/obj
 
 codec = dict(_base_.objective.codec, _delete_=True)
 model = dict(
-    head=dict(_base_.objective.head, decoder=dict(_base_.objective.codec, _delete_=True)),
+    head=dict(_base_.objective.head, decoder=codec),
     test_cfg=_base_.objective.test_cfg,
 )
-
-train_pipeline = [
-    dict(step, encoder=_base_.objective.codec) if step.type == 'GenerateTarget' else step
-    for step in _base_.train_pipeline
-]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(dataset=dict(codec=codec))

@@ -8,17 +8,6 @@ val_dataloader = dict(dataset=dict(data_root=data_root, ann_file='annotations/fa
 test_dataloader = dict(dataset=dict(data_root=data_root))
 default_hooks = dict(checkpoint=dict(save_best='NME', rule='less'))
 
-max_epochs = 12
-train_cfg = dict(max_epochs=max_epochs, val_interval=2)
-param_scheduler = [
-    dict(type='LinearLR', begin=0, end=50, start_factor=0.01, by_epoch=False),
-    dict(
-        type='CosineAnnealingLR',
-        begin=0,
-        end=max_epochs,
-        T_max=max_epochs,
-        eta_min=2e-5,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
-]
+train_cfg = dict(max_epochs=12, val_interval=2)
+warm_up, cosine = _base_.param_scheduler
+param_scheduler = [dict(warm_up, end=50), dict(cosine, end=12, T_max=12)]

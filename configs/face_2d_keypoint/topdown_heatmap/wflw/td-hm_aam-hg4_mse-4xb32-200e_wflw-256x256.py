@@ -6,9 +6,4 @@ codec = dict(smoothing='none', subpixel='quadratic')  # the maps are no log-prob
 model = dict(
     head=dict(loss=dict(_delete_=True, type='KeypointGaussianMSELoss', sigma=2.0, loss_weight=100.0), decoder=codec)
 )
-
-train_pipeline = [
-    dict(step, encoder=dict(step.encoder, **codec)) if step.type == 'GenerateTarget' else step
-    for step in _base_.train_pipeline
-]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(dataset=dict(codec=codec))

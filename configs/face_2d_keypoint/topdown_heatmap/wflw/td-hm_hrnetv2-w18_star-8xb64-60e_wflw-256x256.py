@@ -3,9 +3,4 @@ _base_ = ['td-hm_hrnetv2-w18_sp-8xb64-60e_wflw-256x256.py']
 
 codec = dict(smoothing='none', subpixel='expectation')
 model = dict(head=dict(loss=dict(_delete_=True, type='STARLoss'), decoder=codec))
-
-train_pipeline = [
-    dict(step, encoder=dict(step.encoder, **codec)) if step.type == 'GenerateTarget' else step
-    for step in _base_.train_pipeline
-]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(dataset=dict(codec=codec))
