@@ -25,7 +25,7 @@ def objectives(problem: ScoreProblem, num_samples: int = 10) -> Dict[str, Callab
     """Each objective as a function without arguments that gives the scalar loss."""
     scores, labels, weights, covariances = problem
     size = tuple(scores.shape[-2:])
-    heatmaps = gaussian_maps(labels, size[0], 2.0)
+    heatmaps = gaussian_maps(labels, *size, 2.0)
     ours = {name: StructuredPredictionLoss(norm=norm, num_samples=num_samples) for name, norm in NORMS.items()}
     star = {
         name: STARLoss(normalization=how, num_samples=num_samples)

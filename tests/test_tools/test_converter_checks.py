@@ -210,7 +210,7 @@ def test_wrong_source_folder(tool, message, tmp_path):
     ('edit', 'message'),
     [
         (lambda t: t.replace('}\n', ''), 'no coordinates between'),
-        (lambda t: t.replace('{\n', '{\n1 2\n'), r'69 landmarks \(n_points: 68\), 300-W has 68'),
+        (lambda t: t.replace('{\n', '{\n1 2\n'), r'69 landmarks \(n_points: 68\), expected 68'),
         (lambda t: t.replace('n_points: 68', 'n_points: 49'), 'n_points: 49'),
         (lambda t: t.replace('{\n', '{\n7 '), 'landmark 0 has 3 coordinates'),
         (lambda t: '', 'no coordinates between'),

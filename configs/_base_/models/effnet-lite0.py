@@ -1,6 +1,13 @@
 # EfficientNet-lite0 with ImageNet weights under a U-Net neck: maps of a quarter of the input, 3.1 M parameters.
 # `python tools/model_converters/efficientnet_lite.py data/weights/efficientnet-lite0.pth` makes the file of the weights;
 # without it, --cfg-options model.backbone.init_cfg=None trains from scratch.
+# The codec but for the labels, which are the benchmark's.
+maps = dict(
+    type='ImageAwareLabelSmoothing',
+    input_size=(128, 128),
+    heatmap_size=(32, 32),
+    subpixel='local_expectation',
+)
 depthwise = dict(type='Float32DepthwiseConv2d')  # no difference without autocast
 model = dict(
     type='TopdownPoseEstimator',

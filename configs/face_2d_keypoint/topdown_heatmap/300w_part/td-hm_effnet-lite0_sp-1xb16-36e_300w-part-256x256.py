@@ -11,10 +11,6 @@ param_scheduler = [warm_up, dict(cosine, end=36, T_max=36)]
 optim_wrapper = dict(type='CPUAutocastOptimWrapper', optimizer=dict(lr=3e-3))
 default_hooks = dict(checkpoint=dict(interval=4))
 
-crop = dict(type='TopdownAffine', input_size=codec['input_size'])
-resized = {'TopdownAffine': crop, 'GenerateTarget': dict(type='GenerateTarget', encoder=codec)}
-train_pipeline = [resized.get(step['type'], step) for step in _base_.train_pipeline]
-val_pipeline = [resized.get(step['type'], step) for step in _base_.val_pipeline]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=val_pipeline))
+train_dataloader = dict(dataset=dict(codec=codec, pipeline=_base_.train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=_base_.val_pipeline))
+test_dataloader = val_dataloader

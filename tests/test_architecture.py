@@ -1,0 +1,64 @@
+"""Arrows only point down: which room of the package may import which."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / 'mmpose_sp'
+# From the ground up; rooms of one floor do not know each other.
+FLOORS = (
+    ('utils', 'stand_ins', 'weights', 'faces'),
+    ('structured', 'convert'),
+    ('posterior',),
+    ('codecs',),
+    ('datasets', 'models', 'evaluation'),
+    ('visualization',),
+    ('apis', 'benchmarks', 'runtime'),
+    ('cli',),
+)
+FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
+# The report of what is installed is about the whole house; it stands in utils so that it runs where the rest fails.
+EXCEPTIONS = {('utils/collect_env.py', 'stand_ins')}
+
+
+def imported_rooms(path):
+    """Rooms that a file imports, also inside of functions."""
+    package = ['mmpose_sp', *path.relative_to(PACKAGE).parts[:-1]]
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = (
+                '.'.join([*package[: len(package) + 1 - node.level], node.module or '']) if node.level else node.module
+            )
+            names = [f'{base.rstrip(".")}.{alias.name}' for alias in node.names]
+        for name in names:
+            parts = name.split('.')
+            if parts[0] == 'mmpose_sp' and len(parts) > 1 and parts[1] in FLOOR:
+                yield parts[1]
+
+
+ROOMS = sorted(path.name for path in PACKAGE.iterdir() if (path / '__init__.py').exists())
+
+
+@pytest.mark.parametrize('room', ROOMS)
+def test_a_room_imports_lower_ones_only(room):
+    assert room in FLOOR, f'give mmpose_sp/{room} a floor'
+    upwards = {
+        (path.relative_to(PACKAGE).as_posix(), other)
+        for path in (PACKAGE / room).rglob('*.py')
+        for other in imported_rooms(path)
+        if other != room and FLOOR[other] >= FLOOR[room]
+    }
+    assert upwards <= EXCEPTIONS
+
+
+def test_the_ground_floor_needs_no_framework():
+    allowed = {'numpy', 'mmpose_sp', 'contextlib', 'dataclasses', 'json', 'pathlib', 'typing'}
+    for path in (PACKAGE / 'faces').glob('*.py'):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
+            assert {name.split('.')[0] for name in names} <= allowed, path.name
