@@ -8,7 +8,7 @@ from mmpose.codecs import MSRAHeatmap
 from torch import Tensor
 
 from mmpose_sp.codecs import ImageAwareLabelSmoothing
-from mmpose_sp.models.heads.attentive_hourglass_head import gaussian_maps
+from mmpose_sp.models.gaussian_maps import gaussian_maps
 
 from .measure import Context, interleave
 from .report import Goal, Section
@@ -36,7 +36,7 @@ def run(context: Context) -> Section:
     batch = 8 if context.quick else 64
     # six px from the border, where a blur of 11 px as DARK's has the whole peak
     points = torch.rand(batch, 98, 2, generator=torch.Generator().manual_seed(0)) * (SIZE - 13) + 6
-    maps = gaussian_maps(points, SIZE, SIZE, SIGMA).to(context.device)
+    maps = gaussian_maps(points, (SIZE, SIZE), SIGMA).to(context.device)
     functions = decoders(maps)
     times = interleave(context, functions, max(3, context.repeats // 2))
     errors = {name: function() - points.numpy() for name, function in functions.items()}

@@ -6,7 +6,7 @@ import torch
 from mmpose.models.losses import KeypointMSELoss
 from torch import Tensor
 
-from mmpose_sp.models.heads.attentive_hourglass_head import gaussian_maps
+from mmpose_sp.models.gaussian_maps import gaussian_maps
 from mmpose_sp.models.losses import STARLoss, StructuredPredictionLoss
 from mmpose_sp.structured import Objective, fast_structured_loss, sample_labels, structured_loss
 
@@ -25,7 +25,7 @@ def objectives(problem: ScoreProblem, num_samples: int = 10) -> Dict[str, Callab
     """Each objective as a function without arguments that gives the scalar loss."""
     scores, labels, weights, covariances = problem
     size = tuple(scores.shape[-2:])
-    heatmaps = gaussian_maps(labels, *size, 2.0)
+    heatmaps = gaussian_maps(labels, size, 2.0)
     ours = {name: StructuredPredictionLoss(norm=norm, num_samples=num_samples) for name, norm in NORMS.items()}
     star = {
         name: STARLoss(normalization=how, num_samples=num_samples)

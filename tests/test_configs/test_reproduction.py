@@ -162,7 +162,7 @@ def source(tool):
 
 
 def test_the_readmes_own_config_trains(tmp_path):
-    (block,) = re.findall(r'```python\n(_base_ = .*?)```', (ROOT / 'README.md').read_text(), re.S)
+    (block,) = re.findall(r'```python\n(_base_ = \(.*?)```', (ROOT / 'README.md').read_text(), re.S)
     path = tmp_path / 'own.py'
     path.write_text(block)
     cfg = load(path)

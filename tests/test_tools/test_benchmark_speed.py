@@ -9,7 +9,7 @@ from tools_by_path import load_tool
 
 from mmpose_sp.benchmarks import SECTIONS, decode, loss, measure, report, step
 from mmpose_sp.benchmarks.problems import score_problem
-from mmpose_sp.models.heads.attentive_hourglass_head import gaussian_maps
+from mmpose_sp.models.gaussian_maps import gaussian_maps
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools' / 'analysis_tools'
 benchmark_speed = load_tool('analysis_tools/benchmark_speed')
@@ -148,7 +148,7 @@ def test_sections_of_the_cpu_measure_its_time_beside_a_gpu(monkeypatch):
 
 def test_decoders_are_compared_in_the_same_pixels():
     points = torch.full((2, 98, 2), 20.0) + torch.arange(98)[:, None] % 7  # whole px: every decoder is right
-    for name, function in decode.decoders(gaussian_maps(points, decode.SIZE, decode.SIZE, decode.SIGMA)).items():
+    for name, function in decode.decoders(gaussian_maps(points, (decode.SIZE, decode.SIZE), decode.SIGMA)).items():
         assert abs(function() - points.numpy()).max() < 1e-3, name
 
 
