@@ -12,7 +12,7 @@ FLOORS = (
     ('structured', 'convert'),
     ('posterior',),
     ('codecs',),
-    ('datasets', 'models', 'evaluation'),
+    ('datasets', 'models', 'evaluation', 'engine'),
     ('visualization',),
     ('apis', 'benchmarks', 'runtime'),
     ('cli',),
