@@ -12,4 +12,6 @@ __all__ = ['GRID_VARIANCE', 'Calibration', 'read_posterior']
 
 def read_posterior(scores: Tensor, eps: float = 1.0, calibration: Calibration = IDENTITY) -> Tuple[Tensor, Tensor]:
     """Confidence (B, K) and covariances (B, K, 2, 2), heatmap px^2, of scores (B, K, h, w)."""
-    return read_sites(scores, 'none', eps, calibration)[1:]
+    sites = read_sites(scores, 'none', eps, calibration)
+    assert sites.covariance is not None  # asked for by default
+    return sites.confidence, sites.covariance

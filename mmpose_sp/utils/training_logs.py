@@ -20,10 +20,10 @@ def find_logs(path: str) -> List[Path]:
     Raises:
         FileNotFoundError: Nothing there.
     """
-    path = Path(path)
-    if path.is_file():
-        return [path]
-    logs = sorted(path.glob('**/vis_data/scalars.json'))
+    root = Path(path)
+    if root.is_file():
+        return [root]
+    logs = sorted(root.glob('**/vis_data/scalars.json'))
     if not logs:
         raise FileNotFoundError(f'{path}: no vis_data/scalars.json below it; give the work_dir of a training run')
     return logs
