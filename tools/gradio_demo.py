@@ -18,11 +18,11 @@ import cv2
 import numpy as np
 
 from mmpose_sp import visualization as vis
-from mmpose_sp.apis import FaceLandmarker, FaceResult
 from mmpose_sp.apis.arguments import add_model_arguments, complete_model_arguments
+from mmpose_sp.apis.base_landmarker import BaseLandmarker
 from mmpose_sp.apis.drawing import LAYERS
+from mmpose_sp.apis.results import FaceResult
 from mmpose_sp.apis.views import display_size, draw_view, moved
-from mmpose_sp.datasets.synthetic import render_face
 from mmpose_sp.utils.images import read_image
 
 CLOSE_UP, MAX_CLOSE_UPS = 640, 8
@@ -45,7 +45,7 @@ def describe(faces: Sequence[FaceResult], landmark: Optional[int]) -> str:
 
 
 def look(
-    landmarker: FaceLandmarker, path: Optional[str], layers: Sequence[str], landmark: Optional[int], whole_image: bool
+    landmarker: BaseLandmarker, path: Optional[str], layers: Sequence[str], landmark: Optional[int], whole_image: bool
 ) -> Tuple[List[Tuple[np.ndarray, str]], str]:
     """What the page shows of a picture: RGB views with captions, the whole and its faces, and a text."""
     if not path:
@@ -72,6 +72,8 @@ def look(
 
 def write_examples(folder: Path) -> List[str]:
     """NASA's public-domain photo of Eileen Collins, where scikit-image is installed, and two rendered faces."""
+    from mmpose_sp.datasets.synthetic import render_face
+
     pictures = {f'rendered_{seed}': render_face(np.random.default_rng(seed), 512).image for seed in (0, 2)}
     try:
         from skimage.data import astronaut
@@ -82,7 +84,7 @@ def write_examples(folder: Path) -> List[str]:
     return [vis.write_image(str(folder / f'{name}.png'), image) for name, image in pictures.items()]
 
 
-def build_page(landmarker: FaceLandmarker, examples: List[str]):
+def build_page(landmarker: BaseLandmarker, examples: List[str]):
     """The page, a ``gradio.Blocks``."""
     import gradio as gr
 
@@ -132,6 +134,7 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda:0, ...')
     args = parser.parse_args(argv)
     complete_model_arguments(parser, args)
+    args.prog = parser.prog
     return args
 
 
@@ -143,8 +146,10 @@ def main(argv: Optional[List[str]] = None) -> int:
         import gradio  # noqa: F401
         from starlette.middleware import Middleware
     except ImportError as error:
-        print(f'gradio_demo.py: error: {error}; the page needs gradio: pip install -e .[web]', file=sys.stderr)
+        print(f"{args.prog}: error: {error}; the page needs gradio: pip install 'mmpose_sp[web]'", file=sys.stderr)
         return 2
+    from mmpose_sp.apis import FaceLandmarker
+
     with tempfile.TemporaryDirectory() as folder:
         os.environ['GRADIO_TEMP_DIR'] = folder  # uploads and results
         try:
@@ -157,7 +162,7 @@ def main(argv: Optional[List[str]] = None) -> int:
                 app_kwargs=dict(middleware=[Middleware(LocalOnly)]),
             )
         except (OSError, ValueError, TypeError) as error:
-            print(f'gradio_demo.py: error: {error}', file=sys.stderr)
+            print(f'{args.prog}: error: {error}', file=sys.stderr)
             return 2
     return 0
 

@@ -2,6 +2,7 @@
 
     python tools/infer.py INPUT --out-dir out/                       # the model that comes with mmpose_sp
     python tools/infer.py INPUT CONFIG CHECKPOINT --out-dir out/
+    python tools/infer.py INPUT MODEL.onnx --out-dir out/            # by onnxruntime, without torch
 
 Pictures go to OUT_DIR/visualizations and one JSON file for each to OUT_DIR/predictions, in mmpose's format (a list of
 faces with keypoints, keypoint_scores, bbox, bbox_score; also keypoint_covariances in px^2). --json FILE puts all into
@@ -15,14 +16,16 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-from mmengine.config import DictAction
-
-from mmpose_sp.apis import FaceLandmarker, ImageResult, draw_result
 from mmpose_sp.apis.arguments import add_model_arguments, complete_model_arguments
-from mmpose_sp.apis.drawing import LAYERS
+from mmpose_sp.apis.base_landmarker import BaseLandmarker
+from mmpose_sp.apis.drawing import LAYERS, draw_result
+from mmpose_sp.apis.packaged import packaged_onnx
+from mmpose_sp.apis.results import ImageResult
 from mmpose_sp.apis.sources import Source, open_source
 from mmpose_sp.apis.video import VideoWriter
+from mmpose_sp.deferral import FOUNDATIONS, missing_foundations
 from mmpose_sp.utils.atomic import atomic_path
+from mmpose_sp.utils.dict_action import DictAction
 from mmpose_sp.visualization.sheets import write_image
 
 
@@ -72,8 +75,18 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda:0, ...')
     parser.add_argument('--batch-size', type=int, default=32, help='faces at once (default: 32)')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='changes of the config, as key=value')
+    parser.add_argument(
+        '--runtime',
+        action='store_true',
+        help='run the packaged model by onnxruntime, without torch (default where torch is not installed)',
+    )
     args = parser.parse_args(argv)
+    args.prog = parser.prog
+    if args.config is None and (args.runtime or len(missing_foundations()) == len(FOUNDATIONS)):
+        args.config = str(packaged_onnx())
     complete_model_arguments(parser, args)
+    if args.config.endswith('.onnx') and (args.checkpoint or args.cfg_options or args.device not in ('auto', 'cpu')):
+        parser.error(f'{args.config}: a model of onnxruntime takes no checkpoint, device or config options')
     if args.detector_weights and args.detector == 'haar':
         parser.error('--detector-weights needs --detector CONFIG')
     return args
@@ -107,6 +120,27 @@ def read_boxes(args: argparse.Namespace) -> Any:
             )
         return boxes
     return None
+
+
+def make_landmarker(args: argparse.Namespace) -> BaseLandmarker:
+    """The model of the command line, by torch or, for an .onnx file, by onnxruntime."""
+    if args.config.endswith('.onnx'):
+        from mmpose_sp.runtime import Landmarker
+
+        return Landmarker(args.config, args.detector, args.batch_size, args.min_confidence, args.refine)
+    from mmpose_sp.apis import FaceLandmarker
+
+    return FaceLandmarker(
+        args.config,
+        args.checkpoint,
+        args.device,
+        args.detector,
+        args.detector_weights,
+        args.batch_size,
+        args.min_confidence,
+        args.refine,
+        args.cfg_options,
+    )
 
 
 class Output:
@@ -182,21 +216,13 @@ def main(argv: Optional[List[str]] = None) -> int:
         source = open_source(args.input)
         if args.bboxes and source.kind == 'images':
             raise ValueError('--bboxes are those of one picture; give a folder its boxes by --bbox-file')
-        landmarker = FaceLandmarker(
-            args.config,
-            args.checkpoint,
-            args.device,
-            args.detector,
-            args.detector_weights,
-            args.batch_size,
-            args.min_confidence,
-            args.refine,
-            args.cfg_options,
-        )
+        landmarker = make_landmarker(args)
+        if boxes is None and not args.whole_image:
+            landmarker.detector  # noqa: B018  made here, where what is wrong with it is told without a traceback
         if 'ellipses' in args.draw and not landmarker.has_posterior:
             raise ValueError('--draw ellipses: this model gives no covariances (Gaussian heatmaps)')
-    except (OSError, ValueError, TypeError) as error:
-        print(f'infer.py: error: {error}', file=sys.stderr)
+    except (ImportError, OSError, ValueError, TypeError) as error:
+        print(f'{args.prog}: error: {error}', file=sys.stderr)
         return 2
 
     output = Output(args, source, landmarker.boundaries)

@@ -15,9 +15,9 @@ from typing import List, Optional, Union
 import cv2
 import numpy as np
 
-from mmpose_sp.apis import FaceLandmarker, draw_result
 from mmpose_sp.apis.arguments import add_model_arguments, complete_model_arguments
-from mmpose_sp.apis.drawing import LAYERS
+from mmpose_sp.apis.base_landmarker import BaseLandmarker
+from mmpose_sp.apis.drawing import LAYERS, draw_result
 from mmpose_sp.apis.sources import Source, open_source
 from mmpose_sp.apis.video import VideoWriter
 
@@ -62,6 +62,7 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     complete_model_arguments(parser, args)
     if args.no_show and not args.out:
         parser.error('--no-show without --out FILE would show nothing')
+    args.prog = parser.prog
     return args
 
 
@@ -112,6 +113,8 @@ def main(argv: Optional[List[str]] = None) -> int:
         if source.kind != 'video':
             raise ValueError(f'{args.input} is neither a camera nor a video; tools/infer.py takes pictures')
         source.live = True  # show every frame at once instead of waiting for a batch
+        from mmpose_sp.apis import FaceLandmarker
+
         landmarker = FaceLandmarker(
             args.config,
             args.checkpoint,
@@ -124,11 +127,11 @@ def main(argv: Optional[List[str]] = None) -> int:
         writer = VideoWriter(args.out, source.fps) if args.out else None
         return run(args, landmarker, source, writer)
     except (OSError, ValueError, TypeError) as error:
-        print(f'webcam_demo.py: error: {error}', file=sys.stderr)
+        print(f'{args.prog}: error: {error}', file=sys.stderr)
         return 2
 
 
-def run(args: argparse.Namespace, landmarker: FaceLandmarker, source: Source, writer: Optional[VideoWriter]) -> int:
+def run(args: argparse.Namespace, landmarker: BaseLandmarker, source: Source, writer: Optional[VideoWriter]) -> int:
     """Draw frame after frame until the end, a key or ``--max-frames``."""
     layers, rate, count, faces = args.draw, 0.0, 0, 0
     results = landmarker.iterate(source, whole_image=args.whole_image, errors='record', progress=False, keep_image=True)

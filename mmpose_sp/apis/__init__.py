@@ -1,20 +1,12 @@
 """Inference on pictures, folders, videos and cameras."""
 
-from mmpose_sp.codecs.calibration import Calibration
-from mmpose_sp.faces import BoxMapping
+from mmpose_sp.utils.lazy import lazy_exports
 
-from .detectors import HaarFaceDetector, MMDetFaceDetector
-from .drawing import draw_result
-from .landmarker import FaceLandmarker
-from .results import FaceResult, ImageResult
-
-__all__ = [
-    'BoxMapping',
-    'Calibration',
-    'FaceLandmarker',
-    'FaceResult',
-    'HaarFaceDetector',
-    'ImageResult',
-    'MMDetFaceDetector',
-    'draw_result',
-]
+__getattr__, __all__ = lazy_exports(
+    __name__,
+    detectors='HaarFaceDetector MMDetFaceDetector',
+    drawing='draw_result',
+    landmarker='FaceLandmarker',
+    results='FaceResult ImageResult',
+    **{'.posterior': 'Calibration', '.faces': 'BoxMapping'},
+)

@@ -1,8 +1,8 @@
-"""The arguments CONFIG and CHECKPOINT, both of which may be left out, of the tools that only predict."""
+"""Arguments that several tools have. Light: what they are about is imported after the arguments."""
 
 import argparse
 
-from .model_loading import packaged_model
+from .packaged import packaged_model
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,5 +18,5 @@ def complete_model_arguments(parser: argparse.ArgumentParser, args: argparse.Nam
             args.config, args.checkpoint = map(str, packaged_model())
         except FileNotFoundError as error:
             parser.error(str(error))
-    elif args.checkpoint is None:
+    elif args.checkpoint is None and not args.config.endswith('.onnx'):
         parser.error(f'{args.config}: a config needs its checkpoint')

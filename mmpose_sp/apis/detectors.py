@@ -5,12 +5,11 @@ image px and (N,) scores in [0, 1], best first. Any function of that kind serves
 """
 
 from pathlib import Path
-from typing import Optional, Sequence, Tuple, Union
+from typing import List, Optional, Sequence, Tuple, Union
 
 import cv2
 import cv2.data
 import numpy as np
-from mmpose.evaluation.functional import nms
 
 from mmpose_sp.faces import SCHEMES, BoxMapping
 
@@ -51,6 +50,11 @@ class HaarFaceDetector:
         self.neighbors = neighbors
         self.min_size = min_size
         self.max_side = max_side
+        if not hasattr(cv2, 'CascadeClassifier'):
+            raise ValueError(
+                f'OpenCV {cv2.__version__} has no cascades any more. Fix: pip install "opencv-python-headless<5", or '
+                'give boxes or another detector'
+            )
         self._cascade = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / self.CASCADE))
         if self._cascade.empty():
             raise FileNotFoundError(
@@ -125,8 +129,18 @@ class MMDetFaceDetector:
 
 def _faces(boxes: np.ndarray, scores: np.ndarray, threshold: float, iou: float, mapping: BoxMapping) -> Detections:
     """Drop unsure and doubled boxes, map the rest to landmark boxes, best first."""
-    sure = scores >= threshold
-    boxes, scores = boxes[sure], scores[sure]
-    # the order of nms is that of the scores
-    kept = np.array(nms(np.concatenate([boxes, scores[:, None]], axis=1), iou), dtype=int)
+    order = np.argsort(-scores, kind='stable')
+    order = order[scores[order] >= threshold]
+    kept: List[int] = []
+    while order.size:
+        best, order = order[0], order[1:]
+        kept.append(best)
+        order = order[_overlap(boxes[best], boxes[order]) <= iou]
     return mapping(boxes[kept]), scores[kept].astype(np.float32)
+
+
+def _overlap(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Intersection over union (N,) of a box (4,) with boxes (N, 4)."""
+    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
+    common = np.prod(np.maximum(sides, 0), axis=1)
+    return common / (np.prod(box[2:] - box[:2]) + np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) - common)

@@ -4,7 +4,6 @@ from typing import Sequence
 
 import numpy as np
 
-from mmpose_sp.codecs import boundary_curves
 from mmpose_sp.utils.images import as_bgr
 from mmpose_sp.visualization import draw
 
@@ -49,6 +48,8 @@ def draw_result(
             corners = np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])
             canvas = draw.draw_polyline(canvas, corners, draw.WHITE, closed=True)
         if 'boundaries' in layers:
+            from mmpose_sp.codecs import boundary_curves  # here: SciPy's splines are not needed for the rest
+
             curves = [curve for boundary in boundaries for curve in boundary_curves(face.landmarks, boundary)]
             canvas = draw.draw_boundaries(canvas, curves)
         if 'ellipses' in layers:

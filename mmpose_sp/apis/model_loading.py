@@ -2,7 +2,7 @@
 
 import pickle
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import Any, Dict, Optional, Union
 
 import torch
 from mmengine.config import Config
@@ -10,6 +10,7 @@ from mmengine.device import get_device
 from mmengine.fileio import get_local_path
 from mmpose.apis import init_model
 
+import mmpose_sp.registration  # noqa: F401  what a config names, and what torch may read in checkpoints
 from mmpose_sp.utils.checkpoint import (
     can_allow_objects,
     checkpoint_landmarks,
@@ -18,24 +19,6 @@ from mmpose_sp.utils.checkpoint import (
     packaged_path,
 )
 from mmpose_sp.utils.requirements import extras_named
-
-#: The model in the package: <name>.py its config, <name>.pth its weights, <name>.md its card.
-PACKAGED = Path(__file__).resolve().parents[1] / 'weights' / 'lite-unet_sp_300w-part'
-
-
-def packaged_model() -> Tuple[Path, Path]:
-    """Config and weights of the model that comes with mmpose_sp.
-
-    Raises:
-        FileNotFoundError: The installation lacks them.
-    """
-    files = PACKAGED.with_suffix('.py'), PACKAGED.with_suffix('.pth')
-    for file in files:
-        if not file.is_file():
-            raise FileNotFoundError(
-                f'{file}: this installation of mmpose_sp lacks the model that comes with it; install it again'
-            )
-    return files
 
 
 def choose_device(device: str = 'auto') -> str:

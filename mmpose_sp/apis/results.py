@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 from typing import List, Optional, Tuple
 
 import numpy as np
-from mmengine.structures import InstanceData
-from mmpose.structures import split_instances
 
 
 @dataclass
@@ -53,24 +51,19 @@ class ImageResult:
     image: Optional[np.ndarray] = field(default=None, repr=False)
 
     def to_instances(self) -> List[dict]:
-        """The faces as mmpose writes predictions (``split_instances``), in plain Python numbers.
+        """The faces as mmpose's ``split_instances`` writes predictions, in plain Python numbers.
 
         Returns:
             list[dict]: ``keypoints`` (K, 2), ``keypoint_scores`` (K,), ``bbox`` (one box x1 y1 x2 y2 in a list, as
             mmpose has it), ``bbox_score``; and ``keypoint_covariances`` (K, 2, 2) px^2, which mmpose does not have.
         """
-        if not self.faces:
-            return []
-        instances = split_instances(
-            InstanceData(
-                keypoints=np.stack([face.landmarks for face in self.faces]),
-                keypoint_scores=np.stack([face.confidence for face in self.faces]),
-                bboxes=np.stack([face.box for face in self.faces]),
-                bbox_scores=np.array([face.box_score for face in self.faces]),
-            )
-        )
-        for instance, face in zip(instances, self.faces):
-            instance.update(bbox=list(instance['bbox']), bbox_score=float(instance['bbox_score']))
-            if face.covariance is not None:
-                instance['keypoint_covariances'] = face.covariance.tolist()
-        return instances
+        return [
+            {
+                'keypoints': face.landmarks.tolist(),
+                'keypoint_scores': face.confidence.tolist(),
+                'bbox': [face.box.tolist()],
+                'bbox_score': float(face.box_score),
+                **({} if face.covariance is None else {'keypoint_covariances': face.covariance.tolist()}),
+            }
+            for face in self.faces
+        ]

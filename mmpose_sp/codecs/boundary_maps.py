@@ -10,7 +10,6 @@ from typing import Iterator, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 SAMPLES_PER_SEGMENT = 8  # points of a curve between neighbouring landmarks
 # Lines are drawn on a grid this much finer than the map: distances are off by at most half a fine px.
@@ -39,12 +38,21 @@ def spline_matrix(num_points: int, closed: bool, samples: int = SAMPLES_PER_SEGM
         np.ndarray: (M, num_points) float32, M = samples * segments + 1. Row ``i * samples`` is landmark ``i``; rows
         sum to one. The last row of a closed curve is its first.
     """
-    knots = np.arange(num_points + closed)
-    values = np.eye(num_points)
-    if closed:
-        values = np.concatenate([values, values[:1]])
-    spline = CubicSpline(knots, values, bc_type='periodic' if closed else 'natural')
-    matrix = spline(np.linspace(0, knots[-1], samples * knots[-1] + 1)).astype(np.float32)
+    # Its second derivatives M at the points y: M[i-1] + 4 M[i] + M[i+1] = 6 (y[i-1] - 2 y[i] + y[i+1]); 0 at open ends.
+    unit = np.eye(num_points)
+    beside = np.roll(unit, 1, axis=0) + np.roll(unit, -1, axis=0)
+    system, bending = beside + 4 * unit, 6 * (beside - 2 * unit)
+    if not closed:
+        system[[0, -1]], bending[[0, -1]] = unit[[0, -1]], 0
+    bending = np.linalg.solve(system, bending)
+
+    segments = num_points if closed else num_points - 1
+    place = np.arange(samples * segments + 1) / samples
+    first = np.minimum(place.astype(int), segments - 1)
+    second, t = (first + 1) % num_points, (place - first)[:, None]
+    matrix = (1 - t) * unit[first] + t * unit[second]
+    matrix += ((1 - t) ** 3 - (1 - t)) / 6 * bending[first] + (t**3 - t) / 6 * bending[second]
+    matrix = matrix.astype(np.float32)
     matrix.setflags(write=False)
     return matrix
 

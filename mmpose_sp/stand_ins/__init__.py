@@ -29,7 +29,7 @@ def is_missing(module: str) -> bool:
         return False
     try:
         return importlib.util.find_spec(module) is None
-    except ModuleNotFoundError:  # the parent is not installed: that is not for a stand-in to mend
+    except Exception:  # the parent is not installed, or broken: that is not for a stand-in to mend
         return False
 
 

@@ -9,28 +9,12 @@ import traceback
 from pathlib import Path
 from typing import Any, Dict, List
 
-import mmpose
 import torch
 import torch.distributed as dist
 from mmengine.config import Config
 
+from .mmpose_tools import mmpose_tool
 from .requirements import extras_named
-
-
-def mmpose_tool(name: str) -> str:
-    """Path of a tool that mmpose ships, such as 'train.py': in its package, or beside it in a source tree.
-
-    Raises:
-        FileNotFoundError: if this installation of mmpose has no tools.
-    """
-    package = Path(mmpose.__file__).resolve().parent
-    for folder in (package / '.mim' / 'tools', package.parent / 'tools'):
-        if (folder / name).is_file():
-            return str(folder / name)
-    raise FileNotFoundError(
-        f'mmpose at {package} comes without its tools/{name}. '
-        'Fix: pip install --no-deps --force-reinstall mmpose==1.3.2'
-    )
 
 
 def prepare_cpu_processes(argv: List[str]) -> None:

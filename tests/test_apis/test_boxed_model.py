@@ -13,7 +13,7 @@ from api_helpers import ROOT, noise
 from tools_by_path import load_tool
 
 from mmpose_sp.apis import Calibration, FaceLandmarker
-from mmpose_sp.apis.model_loading import PACKAGED, packaged_model
+from mmpose_sp.apis.packaged import PACKAGED, packaged_model
 
 # 300-W's scheme: (left, right) as the picture shows them
 OUTER_EYE_CORNERS, MOUTH_CORNERS, CHIN, NOSE_TIP = (36, 45), (48, 54), 8, 30

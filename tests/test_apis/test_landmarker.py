@@ -7,7 +7,7 @@ from api_helpers import INPUT_SIZE, MAP_SIZE, NUM_LANDMARKS, PADDING, noise, ran
 from mmpose.apis import inference_topdown
 
 from mmpose_sp.apis import draw_result
-from mmpose_sp.apis.landmarker import heatmap_to_image
+from mmpose_sp.apis.crops import heatmap_to_image
 from mmpose_sp.codecs import ImageAwareLabelSmoothing
 
 BOXES = {
@@ -227,7 +227,7 @@ def test_a_stream_is_not_read_ahead(landmarker):
 
 
 def test_waiting_pictures_are_bounded(landmarker, monkeypatch):
-    monkeypatch.setattr('mmpose_sp.apis.landmarker.MAX_WAITING_PIXELS', 3 * 40 * 40)
+    monkeypatch.setattr('mmpose_sp.apis.base_landmarker.MAX_WAITING_PIXELS', 3 * 40 * 40)
     steps = []
     step = landmarker.model.test_step
     monkeypatch.setattr(landmarker.model, 'test_step', lambda data: steps.append(len(data['inputs'])) or step(data))

@@ -15,11 +15,6 @@ def export_onnx():
 
 
 @pytest.fixture(scope='session')
-def onnx_example():
-    return load_tool('deployment/onnx_example.py')
-
-
-@pytest.fixture(scope='session')
 def photo():
     """uint8 BGR, with one face; public domain (NASA)."""
     return pytest.importorskip('skimage.data').astronaut()[..., ::-1].copy()

@@ -112,7 +112,7 @@ def test_without_gradio_the_extra_is_named(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, 'gradio', None)
     monkeypatch.setenv('GRADIO_ANALYTICS_ENABLED', 'False')
     assert gradio_demo.main([]) == 2
-    assert 'pip install -e .[web]' in capsys.readouterr().err
+    assert "pip install 'mmpose_sp[web]'" in capsys.readouterr().err
 
 
 def test_in_a_browser(tmp_path):

@@ -193,8 +193,18 @@ def test_command_reports_where_the_package_cannot_be_imported(broken_torch):
     assert not done.stderr
 
 
-def test_import_names_the_fix(broken_torch):
-    done = python(broken_torch, '-c', 'import mmpose_sp')
+@pytest.mark.parametrize(
+    'statement',
+    [
+        'from mmpose_sp.apis import FaceLandmarker',
+        'from mmpose_sp.codecs import ImageAwareLabelSmoothing',
+        'import mmpose_sp.models',
+        'import mmpose_sp.registration',
+        'import sys; sys.modules["mmengine"] = sys; import mmpose_sp',  # by custom_imports
+    ],
+)
+def test_import_names_the_fix(broken_torch, statement):
+    done = python(broken_torch, '-c', statement)
     assert done.returncode == 1
     assert 'mmcv 2.2.0 is installed' in done.stderr
     assert dict((item.name, item.fix) for item in requirements.CORE)['mmcv'] in done.stderr  # noqa: C402

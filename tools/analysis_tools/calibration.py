@@ -9,30 +9,26 @@ validates on the test file, hold training faces out with the converter's --val-f
 the weights.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 from pathlib import Path
-from typing import Dict, NamedTuple
+from typing import TYPE_CHECKING, Dict, NamedTuple
 
 import numpy as np
-import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from mmengine.config import Config, DictAction
-from mmengine.registry import init_default_scope
-from mmengine.runner import Runner
-from scipy.stats import pearsonr, spearmanr
-from torch import Tensor, nn
 from tqdm import tqdm
 
-from mmpose_sp.apis.landmarker import heatmap_to_image
-from mmpose_sp.apis.model_loading import choose_device, load_config, load_model
-from mmpose_sp.codecs import ImageAwareLabelSmoothing
-from mmpose_sp.evaluation import reliability as measures
+from mmpose_sp.apis.crops import heatmap_to_image
 from mmpose_sp.faces import invert, transform_points
-from mmpose_sp.posterior import Calibration, read_sites
 from mmpose_sp.utils.atomic import atomic_path
-from mmpose_sp.utils.splits import validated_on_test_faces
+from mmpose_sp.utils.dict_action import DictAction
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from torch import Tensor, nn
+
+    from mmpose_sp.posterior import Calibration
 
 
 class Collected(NamedTuple):
@@ -45,14 +41,18 @@ class Collected(NamedTuple):
     eps: float
 
 
-@torch.no_grad()
 def collect(model: nn.Module, config: Config, split: str) -> Collected:
     """Run a model on the faces of ``config.<split>_dataloader``."""
+    import torch
+    from mmengine.runner import Runner
+
     loader = config[f'{split}_dataloader'].copy()
     loader.update(num_workers=0, persistent_workers=False)
     scores, labels, predictions, counted = [], [], [], []
     for batch in tqdm(Runner.build_dataloader(loader), desc=split, unit='batch'):
-        for sample in model.test_step(batch):
+        with torch.no_grad():
+            samples = model.test_step(batch)
+        for sample in samples:
             matrix = heatmap_to_image(model.head.decoder, sample.input_center, sample.input_scale)
             truth, found = sample.gt_instances, sample.pred_instances
             for target, points in ((labels, truth.keypoints[0]), (predictions, found.keypoints[0])):
@@ -66,6 +66,11 @@ def collect(model: nn.Module, config: Config, split: str) -> Collected:
 
 def evaluate(data: Collected, calibration: Calibration) -> Dict[str, object]:
     """All numbers of a set of faces under a calibration."""
+    from scipy.stats import pearsonr, spearmanr
+
+    from mmpose_sp.evaluation import reliability as measures
+    from mmpose_sp.posterior import read_sites
+
     confidence, covariances = (
         value.numpy()[data.counted] for value in read_sites(data.scores, 'none', data.eps, calibration)[1:]
     )
@@ -92,6 +97,12 @@ def evaluate(data: Collected, calibration: Calibration) -> Dict[str, object]:
 
 def draw(data: Collected, calibration: Calibration, path: str) -> None:
     """Reliability, coverage, and actual against predicted error; before and after."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from mmpose_sp.evaluation import reliability as measures
+    from mmpose_sp.posterior import Calibration, read_sites
+
     figure = Figure(figsize=(13, 4.2), layout='constrained')
     FigureCanvasAgg(figure)
     trust, cover, scatter = figure.subplots(1, 3)
@@ -144,6 +155,8 @@ def check_split(config: Config) -> None:
     Raises:
         ValueError: Both loaders read the same annotation file; names it and the fix.
     """
+    from mmpose_sp.utils.splits import validated_on_test_faces
+
     shared = validated_on_test_faces(config)
     if shared:
         raise ValueError(
@@ -169,6 +182,13 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def main(argv=None) -> None:
     args = parse_args(argv)
+    from mmengine.registry import init_default_scope
+
+    from mmpose_sp.apis.model_loading import choose_device, load_config, load_model
+    from mmpose_sp.codecs import ImageAwareLabelSmoothing
+    from mmpose_sp.evaluation import reliability as measures
+    from mmpose_sp.posterior import Calibration
+
     try:
         config = load_config(args.config, args.cfg_options)
         if args.fit == 'val':

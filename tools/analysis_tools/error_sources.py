@@ -9,24 +9,25 @@ agree. What is left over tells how far annotations lie to the right of that, and
 offset of the first split is added to the predictions. Test faces are read if asked for (--splits val test).
 """
 
+from __future__ import annotations
+
 import argparse
 import copy
 import json
 from pathlib import Path
-from typing import Any, Dict, NamedTuple, Sequence
+from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Sequence
 
 import numpy as np
-import torch
-from mmengine.config import Config, DictAction
-from mmengine.registry import init_default_scope
-from mmengine.runner import Runner
-from torch import nn
 from tqdm import tqdm
 
-from mmpose_sp.apis.model_loading import choose_device, load_config, load_model
 from mmpose_sp.evaluation.scores import face_normaliser, failure_rate, per_face_nme
 from mmpose_sp.faces import FaceScheme, find_scheme
 from mmpose_sp.utils.atomic import atomic_path
+from mmpose_sp.utils.dict_action import DictAction
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from torch import nn
 
 SPLITS = ('train', 'val', 'test')
 
@@ -70,6 +71,8 @@ def summary(landmarks: Landmarks, scheme: FaceScheme, added: Sequence[float]) ->
 
 def loader_of(config: Config, split: str, faces: int) -> Dict[str, Any]:
     """The validation loader on the faces of a split; ``faces`` of them, evenly spread, if there are more (0: all)."""
+    from mmengine.runner import Runner
+
     loader = copy.deepcopy(config.test_dataloader if split == 'test' else config.val_dataloader)
     if split == 'train':
         for key in ('type', 'data_root', 'ann_file', 'data_prefix'):
@@ -82,12 +85,16 @@ def loader_of(config: Config, split: str, faces: int) -> Dict[str, Any]:
     return loader
 
 
-@torch.no_grad()
 def collect(model: nn.Module, loader: Dict[str, Any], name: str) -> Landmarks:
     """Run a model on the faces of a loader."""
+    import torch
+    from mmengine.runner import Runner
+
     predicted, annotated, counted = [], [], []
     for batch in tqdm(Runner.build_dataloader(loader), desc=name, unit='batch'):
-        for sample in model.test_step(batch):
+        with torch.no_grad():
+            samples = model.test_step(batch)
+        for sample in samples:
             predicted.append(sample.pred_instances.keypoints[0])
             annotated.append(sample.gt_instances.keypoints[0])
             visible = np.asarray(sample.gt_instances.keypoints_visible[0])
@@ -122,6 +129,10 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def main(argv=None) -> None:
     args = parse_args(argv)
+    from mmengine.registry import init_default_scope
+
+    from mmpose_sp.apis.model_loading import choose_device, load_config, load_model
+
     try:
         config = load_config(args.config, args.cfg_options)
         model = load_model(config, args.checkpoint, choose_device(args.device))

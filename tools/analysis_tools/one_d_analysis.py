@@ -9,16 +9,18 @@ theta_1 second, and plain gradient descent runs on either objective,
 The command writes the figure, every step as CSV, and the shown steps with the verdicts as JSON.
 """
 
+from __future__ import annotations
+
 import argparse
 import csv
 import json
 from pathlib import Path
-from typing import Dict, NamedTuple, Sequence
+from typing import TYPE_CHECKING, Dict, NamedTuple, Sequence
 
 import numpy as np
-import torch
 
-from mmpose_sp.structured import Objective, fast_structured_loss
+if TYPE_CHECKING:
+    import torch
 
 LENGTH, TARGET = 11, 5
 OBJECTIVES = ('soft-argmax', 'ours')
@@ -39,6 +41,8 @@ def bimodal_start(high: float = 3.0, second: float = 2.0) -> torch.Tensor:
     Raises:
         ValueError: Unless high > second > 0.
     """
+    import torch
+
     if not high > second > 0:
         raise ValueError(f'the start needs high > second > 0, got high={high}, second={second}')
     index = torch.arange(LENGTH, dtype=torch.float64)
@@ -51,12 +55,18 @@ def bimodal_start(high: float = 3.0, second: float = 2.0) -> torch.Tensor:
 
 def soft_argmax_loss(theta: torch.Tensor, target: float = TARGET) -> torch.Tensor:
     """Eq. 4 in index units: squared distance between the expected index and the target."""
+    import torch
+
     index = torch.arange(len(theta), dtype=theta.dtype)
     return ((theta.softmax(0) * index).sum() - target) ** 2
 
 
 def structured_loss(theta: torch.Tensor, target: float = TARGET, eps: float = 1.0, alpha: float = 1.0) -> torch.Tensor:
     """Eq. 11 with the l2 margin, computed by the package's own loss on a map of 1 x 11 pixels."""
+    import torch
+
+    from mmpose_sp.structured import Objective, fast_structured_loss
+
     label = torch.tensor([[float(target), 0.0]], dtype=theta.dtype)
     return fast_structured_loss(theta.view(1, -1), label, Objective(eps, alpha, margin='l2'))
 
@@ -67,6 +77,8 @@ def descend(objective: str, start: torch.Tensor, steps: int, lr: float) -> Traje
     Raises:
         ValueError: Unknown objective.
     """
+    import torch
+
     losses = {'soft-argmax': soft_argmax_loss, 'ours': structured_loss}
     if objective not in losses:
         raise ValueError(f'unknown objective {objective!r}; choose from {OBJECTIVES}')

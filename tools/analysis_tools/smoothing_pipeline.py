@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mmpose_sp.codecs import ImageAwareLabelSmoothing
 from mmpose_sp.faces import scheme_of_count, transform_points
 from mmpose_sp.faces.annotation_files import load_face
 from mmpose_sp.utils.images import read_image
-from mmpose_sp.visualization import crop_around, plot_spread, plot_stages
+from mmpose_sp.visualization import crop_around
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -42,6 +41,9 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def main(argv=None) -> None:
     args = parse_args(argv)
+    from mmpose_sp.codecs import ImageAwareLabelSmoothing
+    from mmpose_sp.visualization import plot_spread, plot_stages
+
     try:
         face = load_face(args.annotation, args.image, args.index, args.image_root)
         image = read_image(face.image)

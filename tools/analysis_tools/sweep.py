@@ -22,16 +22,16 @@ import subprocess
 import sys
 from collections import OrderedDict
 from pathlib import Path
-from typing import AbstractSet, Any, Dict, List, Optional, Sequence, Set, Tuple
+from typing import TYPE_CHECKING, AbstractSet, Any, Dict, List, Optional, Sequence, Set, Tuple
 
-from mmengine.config import Config, DictAction
-from mmpose.registry import MODELS
 from tqdm import tqdm
 
-import mmpose_sp  # noqa: F401  registers the losses
 from mmpose_sp.utils.atomic import atomic_path
-from mmpose_sp.utils.splits import validated_on_test_faces
+from mmpose_sp.utils.dict_action import DictAction
 from mmpose_sp.utils.training_logs import read_curve
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 ROOT = Path(__file__).resolve().parents[2]
 LOSS = 'model.head.loss'
@@ -199,7 +199,7 @@ def plot(results: Sequence[dict], grid: Dict[str, Sequence[str]], path: str, own
     plt.close(figure)
 
 
-def find_parent(config: Config, name: str) -> Any:
+def find_parent(config: 'Config', name: str) -> Any:
     """What holds the key of a grid name. The key itself may be absent: it is then left at its default.
 
     Raises:
@@ -220,7 +220,7 @@ def find_parent(config: Config, name: str) -> Any:
     return node
 
 
-def current_value(config: Config, name: str) -> Any:
+def current_value(config: 'Config', name: str) -> Any:
     """What a grid name has in the config, or by the default of its class in the model; ``inspect.Parameter.empty``
     where neither tells.
 
@@ -232,12 +232,16 @@ def current_value(config: Config, name: str) -> Any:
         return inspect.Parameter.empty
     if key in node:
         return node[key]
+    from mmpose.registry import MODELS
+
+    import mmpose_sp  # noqa: F401  registers the losses
+
     built = MODELS.get(node['type']) if 'type' in node and option_key(name).startswith('model.') else None
     parameters = inspect.signature(built).parameters if built else {}
     return parameters[key].default if key in parameters else inspect.Parameter.empty
 
 
-def own_values(config: Config, grid: Dict[str, Sequence[str]]) -> Set[Tuple[str, str]]:
+def own_values(config: 'Config', grid: Dict[str, Sequence[str]]) -> Set[Tuple[str, str]]:
     """The (name, value) pairs of a grid that leave the config as it is; raises as :func:`current_value`."""
     return {
         (name, value)
@@ -289,6 +293,10 @@ def main(argv=None) -> None:
     args = parse_args(argv)
     if not Path(args.config).is_file():
         args.parser.error(f'{args.config}: no such config')
+    from mmengine.config import Config
+
+    from mmpose_sp.utils.splits import validated_on_test_faces
+
     config = Config.fromfile(args.config)
     work_dir = Path(args.work_dir)
     # the resolved config, so that an edited one is not mixed with what it was

@@ -6,7 +6,7 @@ python tools/dataset_converters/synthetic_faces.py data/synthetic_raw/wflw --num
 import argparse
 import sys
 
-from mmpose_sp.datasets.synthetic import LAYOUTS, write_synthetic_faces
+from mmpose_sp.datasets.synthetic import LAYOUTS
 
 
 def parse_args():
@@ -24,6 +24,8 @@ def parse_args():
 
 def main():
     args = vars(parse_args())
+    from mmpose_sp.datasets.synthetic import write_synthetic_faces
+
     try:
         write_synthetic_faces(**args)
     except (OSError, ValueError) as error:

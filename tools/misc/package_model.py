@@ -7,19 +7,21 @@ weights (EMA) as their state_dict, so what is tested is what is kept; the optimi
 averaging are left out. (mmpose's own publish_model.py keeps full precision and mmengine's objects.)
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
 import numpy as np
-import torch
-from mmengine.config import Config
 
-import mmpose_sp  # noqa: F401  lets torch read mmengine's checkpoints safely
-from mmpose_sp.apis.model_loading import load_checkpoint_safely
-from mmpose_sp.posterior import Calibration
 from mmpose_sp.utils.atomic import atomic_path
+
+if TYPE_CHECKING:
+    import torch
+
+    from mmpose_sp.posterior import Calibration
 
 
 def half_precision(state: Dict[str, torch.Tensor]) -> Dict[str, torch.Tensor]:
@@ -53,6 +55,8 @@ def package(config_file: str, checkpoint_file: str, calibration: Optional[Calibr
     Raises:
         FileNotFoundError, ValueError: No such file, or not a checkpoint.
     """
+    from mmpose_sp.apis.model_loading import load_checkpoint_safely
+
     checkpoint = load_checkpoint_safely(checkpoint_file)
     if 'state_dict' not in checkpoint:
         raise ValueError(f'{checkpoint_file}: no state_dict in it; give a checkpoint of tools/train.py')
@@ -77,6 +81,11 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def main(argv=None) -> None:
     args = parse_args(argv)
+    import torch
+    from mmengine.config import Config
+
+    from mmpose_sp.posterior import Calibration
+
     try:
         config = Config.fromfile(args.config)
         calibration = None

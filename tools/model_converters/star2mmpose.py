@@ -16,18 +16,21 @@ Examples:
     python tools/model_converters/star2mmpose.py last_model.pkl star_300w.pth --key net_ema --landmarks 68
 """
 
+from __future__ import annotations
+
 import argparse
 import re
 import sys
 from collections import OrderedDict
 from pprint import pformat
-from typing import Any, Dict, List, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
 
-import torch
-from torch import Tensor
-
-from mmpose_sp.models.backbones import AttentiveHourglass
 from mmpose_sp.utils.atomic import atomic_path
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from mmpose_sp.models.backbones import AttentiveHourglass
 
 #: Boundary set of the codec by the number of landmarks; STAR's COFW network has its own.
 BOUNDARIES = {98: 'wflw', 68: '300w', 29: 'cofw_star'}
@@ -266,6 +269,8 @@ def convert(
             f'the checkpoint is for {cfg["num_landmarks"]} landmarks, not {landmarks}: it belongs to another dataset'
         )
     kwargs = {k: v for k, v in cfg.items() if k != 'type'}
+    from mmpose_sp.models.backbones import AttentiveHourglass
+
     converted = convert_state(state, AttentiveHourglass(**kwargs))
     return {
         'state_dict': OrderedDict((f'backbone.{k}', v) for k, v in converted.items()),
@@ -298,6 +303,8 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
 
 def main(argv: Optional[List[str]] = None) -> int:
     args = parse_args(argv)
+    import torch
+
     try:
         checkpoint = torch.load(args.src, map_location='cpu', weights_only=True)
         converted, model = convert(checkpoint, args.key, args.landmarks, args.score_norm, args.grid, args.input_size)

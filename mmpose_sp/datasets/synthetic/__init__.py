@@ -1,17 +1,11 @@
 """Synthetic faces: pictures with exact landmarks, for demonstrations and tests without any download."""
 
-from .params import ATTRIBUTES, FaceParams, sample_face
-from .plan import planned_face
-from .render import RenderedFace, render_face
-from .writers import LAYOUTS, write_synthetic_faces
+from mmpose_sp.utils.lazy import lazy_exports
 
-__all__ = [
-    'ATTRIBUTES',
-    'RenderedFace',
-    'FaceParams',
-    'LAYOUTS',
-    'planned_face',
-    'render_face',
-    'sample_face',
-    'write_synthetic_faces',
-]
+__getattr__, __all__ = lazy_exports(
+    __name__,
+    params='ATTRIBUTES LAYOUTS FaceParams sample_face',
+    plan='planned_face',
+    render='RenderedFace render_face',
+    writers='write_synthetic_faces',
+)

@@ -7,6 +7,7 @@ import numpy as np
 
 from mmpose_sp.faces import find_scheme
 
+LAYOUTS = ('wflw', 'cofw', '300w')  # of files, in which faces can be written
 ATTRIBUTES = find_scheme('wflw').subsets
 
 # A flag is a function of the parameters through these thresholds, so that it is true by construction.

@@ -15,11 +15,10 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from .params import ATTRIBUTES
+from .params import ATTRIBUTES, LAYOUTS
 from .plan import planned_face
 from .render import render_face
 
-LAYOUTS = ('wflw', 'cofw', '300w')
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 92]
 # 300-W: (folder, rates, images of the real set) of the parts that make up train and test
 _PARTS_300W = {

@@ -1,0 +1,159 @@
+"""A model as ONNX, from the bytes of a face crop to its landmarks."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Dict, Optional, Tuple, Union
+
+import numpy as np
+import onnx
+import torch
+from mmengine.config import Config
+from mmengine.utils import digit_version
+from torch import Tensor, nn
+
+from mmpose_sp.codecs import ImageAwareLabelSmoothing, decode_scores
+from mmpose_sp.codecs.calibration import Calibration, read_posterior
+from mmpose_sp.utils.atomic import atomic_path
+
+OUTPUTS = ('landmarks', 'confidence', 'covariance', 'scores')
+OPSET = 18
+
+
+class CropLandmarker(nn.Module):
+    """A model as one function: uint8 BGR crops (B, H, W, 3), as OpenCV has them, to
+
+    - ``landmarks`` (B, K, 2): x, y in px of the crop, the centre of its first pixel at (0, 0),
+    - ``confidence`` (B, K) in [0, 1], and ``covariance`` (B, K, 2, 2) in px^2 of the crop; both calibrated if the
+      checkpoint stores a calibration,
+    - ``scores`` (B, K, h, w), the score maps.
+
+    Args:
+        model: Of ``load_model``.
+        flip_test: Average the scores with those of the mirrored crop.
+        calibration: Of the model; by default what its checkpoint stores.
+
+    Raises:
+        ValueError: The model does not decode scores.
+    """
+
+    def __init__(self, model: nn.Module, flip_test: bool = False, calibration: Optional[Calibration] = None) -> None:
+        super().__init__()
+        codec = getattr(model.head, 'decoder', None)
+        if not isinstance(codec, ImageAwareLabelSmoothing):
+            raise ValueError(
+                f'the head of this model decodes with {type(codec).__name__}; only models of scores '
+                '(ImageAwareLabelSmoothing) can be exported'
+            )
+        self.backbone, self.head = model.backbone, model.head
+        self.neck = model.neck if model.with_neck else nn.Identity()
+        self.codec = codec
+        self.calibration = Calibration.from_meta(model.checkpoint_meta) if calibration is None else calibration
+        self.flip_test = flip_test
+        preprocessor = model.data_preprocessor
+        self.to_rgb = preprocessor._channel_conversion
+        self.register_buffer('mean', preprocessor.mean.clone())
+        self.register_buffer('std', preprocessor.std.clone())
+        self.register_buffer('mirrored', torch.tensor(model.dataset_meta['flip_indices']))
+        self.register_buffer('stride', torch.tensor(codec.map_grid.stride))
+
+    def forward(self, crops: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
+        images = crops.permute(0, 3, 1, 2).float()
+        if self.to_rgb:
+            images = images.flip(1)
+        images = (images - self.mean) / self.std
+        scores = self._scores(images)
+        if self.flip_test:
+            scores = (scores + self._scores(images.flip(-1)).flip(-1)[:, self.mirrored]) * 0.5
+        coords, _ = decode_scores(scores, self.codec.subpixel, self.codec.eps)
+        confidence, covariance = read_posterior(scores, self.codec.eps, self.calibration)
+        return (
+            torch.stack(self.codec.map_grid.to_input(*coords.unbind(-1)), dim=-1),
+            confidence,
+            covariance * (self.stride[:, None] * self.stride[None, :]),
+            scores,
+        )
+
+    def _scores(self, images: Tensor) -> Tensor:
+        return self.head(self.neck(self.backbone(images)))
+
+
+def metadata(config: Config, model: nn.Module, flip_test: bool, checkpoint: Union[str, Path]) -> Dict[str, Any]:
+    """What a program needs to know to cut the faces out, to name the landmarks, and where they come from.
+
+    Raises:
+        ValueError: The test pipeline cuts faces out otherwise than by mmpose's ``GetBBoxCenterScale``, whose padding
+            would not say how.
+    """
+    steps = [step for step in config.test_dataloader.dataset.pipeline if step['type'] == 'GetBBoxCenterScale']
+    if not steps:
+        raise ValueError(
+            'the test pipeline of this config has no GetBBoxCenterScale: how it cuts faces out cannot be '
+            'told to the programs that use the file'
+        )
+    codec = model.head.decoder
+    names = model.dataset_meta.get('keypoint_id2name') or {}
+    return dict(
+        input_size=list(codec.input_size),
+        heatmap_size=list(codec.heatmap_size),
+        grid=codec.grid,
+        box_padding=steps[0].get('padding', 1.25),
+        dataset=model.dataset_meta['dataset_name'],
+        flip_test=flip_test,
+        checkpoint_sha256=hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest(),
+        landmark_names=[names.get(index, str(index)) for index in range(model.dataset_meta['num_keypoints'])],
+    )
+
+
+def export(landmarker: CropLandmarker, path: str, notes: Dict[str, Any]) -> None:
+    """Write the model, checked, with ``notes`` as its metadata (JSON values); the file appears complete or not at all.
+
+    Raises:
+        RuntimeError: torch is older than 2.5, whose exporter this needs.
+    """
+    if digit_version(torch.__version__) < digit_version('2.5'):
+        raise RuntimeError(f'the export needs torch 2.5 or newer, this is {torch.__version__}')
+    width, height = landmarker.codec.input_size
+    example = torch.zeros(2, height, width, 3, dtype=torch.uint8)
+    program = torch.onnx.export(
+        landmarker.eval(),
+        (example,),
+        dynamo=True,
+        opset_version=OPSET,
+        input_names=['crops'],
+        output_names=list(OUTPUTS),
+        dynamic_shapes={'crops': {0: torch.export.Dim('batch')}},
+        verbose=False,
+    )
+    model = program.model_proto
+    for key, value in notes.items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, json.dumps(value)
+    shrink(model.graph)
+    onnx.checker.check_model(model, full_check=True)
+    with atomic_path(path) as temporary:
+        onnx.save(model, temporary)
+
+
+def shrink(graph: onnx.GraphProto) -> None:
+    """Store the float32 weights that float16 holds without loss, such as those of package_model.py, as float16.
+
+    They are cast back when a session is made: half the file, the same numbers. What the exporter notes about where each
+    node comes from (a fifth of the file, with the paths of this machine) is left out.
+    """
+    casts = []
+    for tensor in graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < 64:
+            continue
+        half = values.astype(np.float16)
+        if (half == values).all():
+            name, stored = tensor.name, f'{tensor.name}_half'
+            tensor.CopyFrom(onnx.numpy_helper.from_array(half, stored))
+            casts.append(onnx.helper.make_node('Cast', [stored], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:], graph.value_info[:]
+    graph.node.extend(nodes)
+    for part in (*graph.node, *graph.initializer, *graph.input, *graph.output):
+        del part.metadata_props[:]
+        part.doc_string = ''

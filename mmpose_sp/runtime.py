@@ -1,0 +1,124 @@
+"""Face landmarks with NumPy, OpenCV and onnxruntime alone: no torch, mmcv or mmpose.
+
+>>> from mmpose_sp.runtime import Landmarker
+>>> Landmarker.from_packaged()('photo.jpg')[0].faces[0].landmarks  # (68, 2) px of the photo
+
+``pip install 'mmpose_sp[runtime]'`` installs what it needs. Calls and results are those of
+:class:`mmpose_sp.apis.FaceLandmarker`; tools/deployment/export_onnx.py makes its models.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, List, NamedTuple, Sequence, Tuple, Union
+
+import numpy as np
+
+from .apis.base_landmarker import BaseLandmarker, Detector
+from .apis.crops import cut_out, heatmap_to_image
+from .apis.packaged import packaged_onnx
+from .apis.results import FaceResult
+from .faces import crop_of_box, crop_to_image, transform_covariances, transform_points
+
+__all__ = ['Landmarker']
+
+
+class _Crop(NamedTuple):
+    """A face cut out: uint8 BGR pixels, the middle and size of what they show in image px, and the box (5,)."""
+
+    pixels: np.ndarray
+    center: np.ndarray
+    scale: np.ndarray
+    box: np.ndarray
+
+
+class Landmarker(BaseLandmarker):
+    """An exported model with a face detector.
+
+    Flip test, decoding and calibration are those that it was exported with. Its landmarks are those of
+    ``FaceLandmarker`` with the same checkpoint within 0.01 px of the crop (a test compares them).
+
+    Args:
+        model (str | Path): File of tools/deployment/export_onnx.py.
+        detector, batch_size, min_confidence, refine: See :class:`mmpose_sp.apis.FaceLandmarker`.
+        providers: Of onnxruntime, in the order of preference. Defaults to the CPU.
+
+    Raises:
+        ImportError: onnxruntime is not installed.
+        FileNotFoundError: No such model.
+        ValueError: The file cannot be read, or was made by another program.
+    """
+
+    def __init__(
+        self,
+        model: Union[str, Path],
+        detector: Union[str, Path, Detector] = 'haar',
+        batch_size: int = 32,
+        min_confidence: float = 0.0,
+        refine: int = 1,
+        providers: Sequence[str] = ('CPUExecutionProvider',),
+    ) -> None:
+        super().__init__(detector, None, batch_size, min_confidence, refine)
+        if not Path(model).is_file():
+            raise FileNotFoundError(f'{model}: no such model')
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise ImportError(f"{error}. Fix: pip install 'mmpose_sp[runtime]'") from error
+        try:
+            self._session = onnxruntime.InferenceSession(str(model), providers=list(providers))
+        except Exception as error:  # of onnxruntime, whose classes have no common base
+            raise ValueError(f'{model}: onnxruntime cannot read it: {error}') from error
+        notes = {key: json.loads(value) for key, value in self._session.get_modelmeta().custom_metadata_map.items()}
+        try:
+            self.input_size: Tuple[int, int] = tuple(notes['input_size'])
+            self.heatmap_size: Tuple[int, int] = tuple(notes['heatmap_size'])
+            self.grid: str = notes['grid']
+            self._padding: float = notes['box_padding']
+            self._dataset_name: str = notes['dataset']
+            self.landmark_names: List[str] = notes['landmark_names']
+        except KeyError as error:
+            raise ValueError(
+                f'{model}: says nothing about its {error}; export it by tools/deployment/export_onnx.py of this version'
+            ) from error
+
+    @classmethod
+    def from_packaged(cls, **kwargs: Any) -> 'Landmarker':
+        """The small 68-landmark model that comes with mmpose_sp, for research use; see its model card beside the file.
+
+        Args:
+            **kwargs: As of the class, without the model.
+        """
+        return cls(packaged_onnx(), **kwargs)
+
+    @property
+    def dataset_name(self) -> str:
+        """Whose landmarks these are: 'wflw', 'cofw', '300w'."""
+        return self._dataset_name
+
+    @property
+    def num_landmarks(self) -> int:
+        """K."""
+        return len(self.landmark_names)
+
+    def _crop(self, image: np.ndarray, box: np.ndarray, name: str) -> _Crop:
+        center, scale = crop_of_box(box[:4], self.input_size, self._padding)
+        return _Crop(cut_out(image, center, scale, self.input_size), center, scale, box)
+
+    def _find(self, crops: Sequence[_Crop], score_maps: bool) -> List[FaceResult]:
+        wanted = ['landmarks', 'confidence', 'covariance', *(['scores'] if score_maps else [])]
+        found = self._session.run(wanted, {'crops': np.stack([crop.pixels for crop in crops])})
+        faces = []
+        for crop, points, confidence, covariance, *maps in zip(crops, *found):
+            matrix = crop_to_image(crop.center, crop.scale, self.input_size)
+            faces.append(
+                FaceResult(
+                    landmarks=transform_points(points, matrix).astype(np.float32),
+                    confidence=np.clip(confidence, 0, 1),
+                    covariance=transform_covariances(covariance, matrix).astype(np.float32),
+                    box=crop.box[:4].astype(np.float32),
+                    box_score=float(crop.box[4]),
+                    heatmap_to_image=heatmap_to_image(self, crop.center, crop.scale),
+                    score_maps=maps[0] if maps else None,
+                )
+            )
+        return faces

@@ -1,0 +1,46 @@
+"""mmpose's own command-line tools: where they are, and what they say to a command line before any import."""
+
+import argparse
+import ast
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+from .dict_action import DictAction
+from .requirements import check_versions
+
+
+def mmpose_tool(name: str) -> str:
+    """Path of a tool that mmpose ships, such as 'train.py': in its package, or beside it in a source tree.
+
+    Raises:
+        ImportError: mmpose, or another foundation of mmpose_sp, is not installed.
+        FileNotFoundError: This installation of mmpose has no tools.
+    """
+    spec = find_spec('mmpose')
+    if spec is None or spec.origin is None:
+        check_versions()
+        raise ImportError('mmpose cannot be found')
+    package = Path(spec.origin).resolve().parent
+    for folder in (package / '.mim' / 'tools', package.parent / 'tools'):
+        if (folder / name).is_file():
+            return str(folder / name)
+    raise FileNotFoundError(
+        f'mmpose at {package} comes without its tools/{name}. '
+        'Fix: pip install --no-deps --force-reinstall mmpose==1.3.2'
+    )
+
+
+def check_arguments(name: str) -> None:
+    """Let mmpose's tool parse the command line without the seconds of its imports; it ends the program for ``--help``
+    and for what it does not understand.
+
+    The tools import everything before they look at their arguments, but do that in a function ``parse_args`` of their
+    own, which needs little: here it runs alone.
+    """
+    tool = mmpose_tool(name)
+    tree = ast.parse(Path(tool).read_text(encoding='utf-8'))
+    tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == 'parse_args']
+    names = {'argparse': argparse, 'os': os, 'DictAction': DictAction}
+    exec(compile(tree, tool, 'exec'), names)
+    names['parse_args']()

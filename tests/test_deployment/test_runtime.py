@@ -1,0 +1,125 @@
+"""The packaged model by onnxruntime alone against FaceLandmarker with the same weights."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmpose_sp.apis import FaceLandmarker, HaarFaceDetector
+from mmpose_sp.datasets.synthetic import render_face
+from mmpose_sp.runtime import Landmarker
+from mmpose_sp.utils.images import read_image
+
+pytest.importorskip('onnxruntime')
+ROOT = Path(__file__).resolve().parents[2]
+ASTRONAUT = ROOT / 'docs' / 'images' / 'astronaut.jpg'
+TOLERANCE = 0.01  # px of the 128 px crop: crops may differ in the last bit of a pixel
+
+
+SURE = 0.8  # a false face has maps of many peaks of one height, among which the last bit decides
+
+
+@pytest.fixture(scope='module')
+def landmarker():
+    return FaceLandmarker.from_packaged(device='cpu', min_confidence=SURE)
+
+
+@pytest.fixture(scope='module')
+def runtime():
+    return Landmarker.from_packaged(min_confidence=SURE)
+
+
+def compare(result, expected):
+    """All that both say of a picture; returns the largest distance of a landmark in crop px."""
+    assert (result.name, result.size, len(result.faces)) == (expected.name, expected.size, len(expected.faces))
+    distances = [0.0]
+    for face, other in zip(result.faces, expected.faces):
+        scale = other.heatmap_to_image[0, 0] / 4  # image px per crop px: 4 crop px per heatmap px
+        distances.append(np.linalg.norm(face.landmarks - other.landmarks, axis=1).max() / scale)
+        np.testing.assert_allclose(face.confidence, other.confidence, atol=5e-3)
+        np.testing.assert_allclose(face.covariance / scale**2, other.covariance / scale**2, atol=0.05, rtol=0.02)
+        np.testing.assert_allclose(face.box, other.box, atol=0.02 * scale)
+        np.testing.assert_allclose(face.heatmap_to_image, other.heatmap_to_image, atol=0.02 * scale)
+        assert face.box_score == pytest.approx(other.box_score)
+        assert {name: value.dtype for name, value in vars(face).items() if isinstance(value, np.ndarray)} == {
+            name: value.dtype for name, value in vars(other).items() if isinstance(value, np.ndarray)
+        }
+    return max(distances)
+
+
+def test_a_photograph_without_boxes(runtime, landmarker):
+    (result,), (expected,) = runtime(ASTRONAUT), landmarker(ASTRONAUT)
+    assert result.faces
+    assert compare(result, expected) < TOLERANCE
+
+
+def test_rendered_faces_as_whole_images(runtime, landmarker):
+    pictures = [render_face(np.random.default_rng(seed), 192).image for seed in range(4)]
+    results, expected = (model(pictures, whole_image=True) for model in (runtime, landmarker))
+    assert max(compare(*pair) for pair in zip(results, expected)) < TOLERANCE
+
+
+def test_given_boxes_and_score_maps(runtime, landmarker):
+    boxes = [[30.0, 20.0, 160.0, 170.0], [36.0, 30.0, 164.0, 176.0]]
+    picture = render_face(np.random.default_rng(7), 192).image
+    (result,), (expected,) = (model(picture, bboxes=boxes, score_maps=True) for model in (runtime, landmarker))
+    assert compare(result, expected) < TOLERANCE
+    for face, other in zip(result.faces, expected.faces):
+        np.testing.assert_allclose(face.score_maps, other.score_maps, atol=0.2, rtol=0.02)
+
+
+def test_what_it_says_of_itself(runtime, landmarker):
+    assert (runtime.dataset_name, runtime.num_landmarks) == (landmarker.dataset_name, landmarker.num_landmarks)
+    assert runtime.boundaries == landmarker.boundaries
+    assert isinstance(runtime.detector, HaarFaceDetector)
+    assert runtime.detector.mapping == landmarker.detector.mapping
+
+
+def test_a_file_of_another_program_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match='missing.onnx'):
+        Landmarker(tmp_path / 'missing.onnx')
+    (tmp_path / 'text.onnx').write_text('not a model')
+    with pytest.raises(ValueError, match='text.onnx: onnxruntime cannot read it'):
+        Landmarker(tmp_path / 'text.onnx')
+
+
+@pytest.fixture
+def without_torch(tmp_path):
+    """Environment variables of an interpreter in which no foundation, SciPy or matplotlib can be found."""
+    (tmp_path / 'sitecustomize.py').write_text(
+        'import importlib.machinery, sys\n'
+        'class Absent(importlib.machinery.PathFinder):\n'
+        '    @classmethod\n'
+        '    def find_spec(cls, name, path=None, target=None):\n'
+        '        hidden = {"torch", "mmengine", "mmcv", "mmdet", "mmpose", "scipy", "matplotlib", "tqdm"}\n'
+        '        return None if name in hidden else super().find_spec(name, path, target)\n'
+        'sys.meta_path = [Absent if f is importlib.machinery.PathFinder else f for f in sys.meta_path]\n'
+    )
+    return dict(os.environ, PYTHONPATH=f'{tmp_path}{os.pathsep}{ROOT}')
+
+
+def run(environment, *arguments):
+    command = [sys.executable, '-m', 'mmpose_sp.cli', *map(str, arguments)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+def test_infer_without_torch(without_torch, runtime, tmp_path):
+    done = run(without_torch, 'infer', ASTRONAUT, '--json', tmp_path / 'faces.json', '--out-dir', tmp_path / 'out')
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    written = json.loads((tmp_path / 'faces.json').read_text())
+    assert [face for face in written if np.mean(face['keypoint_scores']) >= SURE] == runtime(ASTRONAUT)[
+        0
+    ].to_instances()
+    drawn = read_image(tmp_path / 'out' / 'visualizations' / 'astronaut.jpg')
+    assert drawn.shape == read_image(ASTRONAUT).shape
+
+
+def test_train_without_torch_says_what_is_missing(without_torch):
+    done = run(without_torch, 'train', 'config.py')
+    assert done.returncode == 2
+    assert 'mmpose-sp train: error: it needs torch, mmengine, mmcv, mmdet, mmpose' in done.stderr
+    assert 'Traceback' not in done.stderr
