@@ -1,6 +1,8 @@
 """Arrows only point down: which room of the package may import which."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,3 +64,11 @@ def test_the_ground_floor_needs_no_framework():
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
             assert {name.split('.')[0] for name in names} <= allowed, path.name
+
+
+def test_converters_start_without_a_framework():
+    code = (
+        'import sys, mmpose_sp.convert.wflw, mmpose_sp.convert.face_300w; print({"torch", "mmpose"} & set(sys.modules))'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=PACKAGE.parent)
+    assert done.stdout.strip() == 'set()', done.stderr

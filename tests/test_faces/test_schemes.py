@@ -114,6 +114,10 @@ def test_registration_keeps_names_apart(monkeypatch):
         scheme_of_count(7)
 
 
+def test_scheme_follows_the_number_of_landmarks():
+    assert [scheme_of_count(n).name for n in (98, 68, 29)] == ['wflw', '300w', 'cofw']
+
+
 def test_subsets_of_an_annotation():
     annotation = {'attributes': {'blur': 1, 'makeup': 0}, 'subset': 'common'}
     assert subset_flags(annotation) == {'blur': 1, 'makeup': 0, 'common': 1}

@@ -274,12 +274,6 @@ def test_a_broken_pts_file_is_named(tmp_path, text):
         annotated_faces.read_pts(str(tmp_path / 'a.pts'))
 
 
-def test_boundary_set_follows_the_number_of_landmarks():
-    assert [annotated_faces.scheme_of(n) for n in (98, 68, 29)] == ['wflw', '300w', 'cofw']
-    with pytest.raises(ValueError, match='5 landmarks fit no boundary set'):
-        annotated_faces.scheme_of(5)
-
-
 @pytest.fixture
 def cofw_pts(tmp_path):
     points = np.random.default_rng(0).uniform(20, 80, (29, 2))
