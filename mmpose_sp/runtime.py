@@ -15,7 +15,7 @@ import numpy as np
 
 from .apis.base_landmarker import BaseLandmarker, Detector
 from .apis.crops import cut_out, heatmap_to_image
-from .apis.packaged import packaged_onnx
+from .apis.packaged import DEFAULT, packaged_onnx
 from .apis.results import FaceResult
 from .faces import crop_of_box, crop_to_image, transform_covariances, transform_points
 
@@ -82,13 +82,17 @@ class Landmarker(BaseLandmarker):
             ) from error
 
     @classmethod
-    def from_packaged(cls, **kwargs: Any) -> 'Landmarker':
-        """The small 68-landmark model that comes with mmpose_sp, for research use; see its model card beside the file.
+    def from_packaged(cls, name: str = DEFAULT, **kwargs: Any) -> 'Landmarker':
+        """A 68-landmark model that comes with mmpose_sp, for research use; see its model card beside the file.
 
         Args:
+            name: 'fast' (128 px) or 'accurate' (256 px).
             **kwargs: As of the class, without the model.
+
+        Raises:
+            ValueError: There is no such model; says which there are.
         """
-        return cls(packaged_onnx(), **kwargs)
+        return cls(packaged_onnx(name), **kwargs)
 
     @property
     def dataset_name(self) -> str:

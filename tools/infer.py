@@ -1,6 +1,7 @@
 """Face landmarks of a picture, a folder, a pattern or a video.
 
-    python tools/infer.py INPUT --out-dir out/                       # the model that comes with mmpose_sp
+    python tools/infer.py INPUT --out-dir out/                       # a model that comes with mmpose_sp
+    python tools/infer.py INPUT --model accurate --out-dir out/      # the slower one
     python tools/infer.py INPUT CONFIG CHECKPOINT --out-dir out/
     python tools/infer.py INPUT MODEL.onnx --out-dir out/            # by onnxruntime, without torch
 
@@ -19,7 +20,7 @@ from typing import Any, Dict, List, Optional
 from mmpose_sp.apis.arguments import add_model_arguments, complete_model_arguments
 from mmpose_sp.apis.base_landmarker import BaseLandmarker
 from mmpose_sp.apis.drawing import LAYERS, draw_result
-from mmpose_sp.apis.packaged import packaged_onnx
+from mmpose_sp.apis.packaged import DEFAULT, packaged_onnx
 from mmpose_sp.apis.results import ImageResult
 from mmpose_sp.apis.sources import Source, open_source
 from mmpose_sp.apis.video import VideoWriter
@@ -83,7 +84,7 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     args.prog = parser.prog
     if args.config is None and (args.runtime or len(missing_foundations()) == len(FOUNDATIONS)):
-        args.config = str(packaged_onnx())
+        args.config, args.model = str(packaged_onnx(args.model or DEFAULT)), None
     complete_model_arguments(parser, args)
     if args.config.endswith('.onnx') and (args.checkpoint or args.cfg_options or args.device not in ('auto', 'cpu')):
         parser.error(f'{args.config}: a model of onnxruntime takes no checkpoint, device or config options')

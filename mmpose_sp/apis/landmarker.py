@@ -17,7 +17,7 @@ from mmpose_sp.faces import transform_covariances
 from .base_landmarker import BaseLandmarker, Detector
 from .crops import heatmap_to_image
 from .model_loading import choose_device, load_config, load_model
-from .packaged import packaged_model
+from .packaged import DEFAULT, packaged_model
 from .results import FaceResult
 
 
@@ -94,15 +94,19 @@ class FaceLandmarker(BaseLandmarker):
         self.pipeline = Compose(cfg.test_dataloader.dataset.pipeline)
 
     @classmethod
-    def from_packaged(cls, **kwargs) -> 'FaceLandmarker':
-        """The small 68-landmark model that comes with mmpose_sp, for research use; see its model card beside the file.
+    def from_packaged(cls, name: str = DEFAULT, **kwargs) -> 'FaceLandmarker':
+        """A 68-landmark model that comes with mmpose_sp, for research use; see its model card beside the file.
 
-        >>> FaceLandmarker.from_packaged()('photo.jpg')[0].faces
+        >>> FaceLandmarker.from_packaged('accurate')('photo.jpg')[0].faces
 
         Args:
+            name: 'fast' (128 px) or 'accurate' (256 px).
             **kwargs: As of the class, without config and checkpoint.
+
+        Raises:
+            ValueError: There is no such model; says which there are.
         """
-        return cls(*packaged_model(), **kwargs)
+        return cls(*packaged_model(name), **kwargs)
 
     @property
     def dataset_name(self) -> str:

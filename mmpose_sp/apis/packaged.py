@@ -1,32 +1,42 @@
-"""The model that comes with mmpose_sp: its config, its weights, and both as ONNX."""
+"""The models that come with mmpose_sp: their configs, their weights, and both as ONNX."""
 
 from pathlib import Path
 from typing import Tuple
 
-#: <name>.py is the config, <name>.pth the weights, <name>.onnx both in one, <name>.md the card.
-PACKAGED = Path(__file__).resolve().parents[1] / 'weights' / 'lite-unet_sp_300w-part'
+_WEIGHTS = Path(__file__).resolve().parents[1] / 'weights'
+
+#: By name: <path>.py is the config, <path>.pth the weights, <path>.onnx both in one, <path>.md the card.
+PACKAGED = {
+    'fast': _WEIGHTS / 'lite-unet_sp_300w-part',
+    'accurate': _WEIGHTS / 'effnet-lite0_sp_300w-part',
+}
+DEFAULT = 'fast'
 
 
-def packaged_model() -> Tuple[Path, Path]:
-    """Config and weights of the model that comes with mmpose_sp.
+def packaged_model(name: str = DEFAULT) -> Tuple[Path, Path]:
+    """Config and weights of a model that comes with mmpose_sp, 'fast' or 'accurate'.
 
     Raises:
-        FileNotFoundError: The installation lacks them.
+        ValueError: There is no such model.
+        FileNotFoundError: The installation lacks it.
     """
-    return _packaged('.py'), _packaged('.pth')
+    return _packaged(name, '.py'), _packaged(name, '.pth')
 
 
-def packaged_onnx() -> Path:
+def packaged_onnx(name: str = DEFAULT) -> Path:
     """The same model for :class:`mmpose_sp.runtime.Landmarker`.
 
     Raises:
+        ValueError: There is no such model.
         FileNotFoundError: The installation lacks it.
     """
-    return _packaged('.onnx')
+    return _packaged(name, '.onnx')
 
 
-def _packaged(suffix: str) -> Path:
-    file = PACKAGED.with_suffix(suffix)
+def _packaged(name: str, suffix: str) -> Path:
+    if name not in PACKAGED:
+        raise ValueError(f'mmpose_sp comes without a model {name!r}; it has: {", ".join(PACKAGED)}')
+    file = PACKAGED[name].with_suffix(suffix)
     if not file.is_file():
         raise FileNotFoundError(
             f'{file}: this installation of mmpose_sp lacks the model that comes with it; install it again'

@@ -3,15 +3,16 @@
     python tools/deployment/export_onnx.py CONFIG CHECKPOINT OUT.onnx --flip-test
 
 One input, any number of crops; normalisation, network, decoding and, on demand, the flip test are inside of the graph.
-mmpose_sp.runtime.Landmarker runs it with OpenCV and onnxruntime alone. Without arguments the packaged model is exported
-anew, to the file that is packaged.
+mmpose_sp.runtime.Landmarker runs it with OpenCV and onnxruntime alone. Without CONFIG a packaged model (--model NAME)
+is exported anew, to the file that is packaged.
 """
 
 import argparse
 from pathlib import Path
 from typing import Optional, Sequence
 
-from mmpose_sp.apis.packaged import PACKAGED
+from mmpose_sp.apis.arguments import add_packaged_argument
+from mmpose_sp.apis.packaged import DEFAULT, PACKAGED
 from mmpose_sp.utils.dict_action import DictAction
 
 
@@ -24,12 +25,14 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         '--flip-test', action='store_true', help='average with the mirrored crop: a little more accurate, half as fast'
     )
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='changes of the config, as key=value')
+    add_packaged_argument(parser)
     args = parser.parse_args(argv)
     if args.config is None:
-        args.config, args.checkpoint, args.out = (str(PACKAGED.with_suffix(end)) for end in ('.py', '.pth', '.onnx'))
+        packaged = PACKAGED[args.model or DEFAULT]
+        args.config, args.checkpoint, args.out = (str(packaged.with_suffix(end)) for end in ('.py', '.pth', '.onnx'))
         args.flip_test = True  # as its config says
-    elif args.out is None:
-        parser.error('give CONFIG, CHECKPOINT and OUT.onnx, or none of them for the packaged model')
+    elif args.out is None or args.model is not None:
+        parser.error('give CONFIG, CHECKPOINT and OUT.onnx, or none of them for a packaged model (--model NAME)')
     if not args.out.endswith('.onnx'):
         parser.error(f'{args.out}: name the file .onnx')
     args.parser = parser

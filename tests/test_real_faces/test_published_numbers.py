@@ -1,0 +1,49 @@
+"""The packaged files give the numbers of their cards on the faces of HELEN's test set."""
+
+import importlib.util
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from mmpose_sp.apis.packaged import PACKAGED, packaged_model
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = os.environ.get('MMPOSE_SP_DATA')
+CONVERTERS = ROOT / 'tools' / 'dataset_converters'
+
+
+@pytest.fixture(scope='module')
+def faces(tmp_path_factory):
+    """The 217 test faces of the 300-W part, converted."""
+    folder = tmp_path_factory.mktemp('300w')
+    sys.path.insert(0, str(CONVERTERS))  # the converters import each other
+    try:
+        spec = importlib.util.spec_from_file_location('converter_300w', CONVERTERS / '300w2coco.py')
+        converter = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(converter)
+        names = CONVERTERS / '300w_part' / 'test.txt'
+        converter.main([str(Path(DATA) / '300w_real'), str(folder), '--names', str(names)])
+    finally:
+        sys.path.remove(str(CONVERTERS))
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DATA, reason='MMPOSE_SP_DATA (a folder with 300w_real) is not set')
+@pytest.mark.parametrize('name', PACKAGED)
+def test_the_card_tells_the_error_of_the_file(name, faces, tmp_path):
+    card = PACKAGED[name].with_suffix('.md').read_text()
+    published = re.search(r'^\| (\d\.\d{3}) \| (\d+\.\d\d) \| (\d\.\d{3}) \|$', card, re.M)
+    config, weights = packaged_model(name)
+    cfg = Config.fromfile(config)
+    cfg.work_dir, cfg.load_from, cfg.log_level = str(tmp_path), str(weights), 'ERROR'
+    cfg.test_dataloader.update(num_workers=0, persistent_workers=False)
+    cfg.test_dataloader.dataset.data_root = str(faces)
+    measured = Runner.from_cfg(cfg).test()
+    for key, value, tolerance in zip(('NME', 'FR', 'AUC'), published.groups(), (0.002, 0.01, 0.001)):
+        assert measured[key] == pytest.approx(float(value), abs=tolerance), key
