@@ -1,1 +1,1 @@
-"""The model that comes with mmpose_sp: config, weights and model card. ``FaceLandmarker.from_packaged()`` loads it."""
+"""The models that come with mmpose_sp: config, weights, ONNX and card of each, see :mod:`mmpose_sp.apis.packaged`."""

@@ -14,6 +14,7 @@ from tools_by_path import load_tool
 
 from mmpose_sp.apis import Calibration, FaceLandmarker
 from mmpose_sp.apis.packaged import DEFAULT, PACKAGED, packaged_model, packaged_onnx
+from mmpose_sp.runtime import Landmarker
 
 # 300-W's scheme: (left, right) as the picture shows them
 OUTER_EYE_CORNERS, MOUTH_CORNERS, CHIN, NOSE_TIP = (36, 45), (48, 54), 8, 30
@@ -73,6 +74,15 @@ def test_the_mirrored_face_has_mirrored_landmarks(boxed, astronaut):
     swapped[:, 0] = astronaut.shape[1] - 1 - swapped[:, 0]
     # a heatmap px is 3.6 px here, and OpenCV's warp is not symmetric in the last bits
     np.testing.assert_allclose(swapped, face.landmarks, atol=0.8)
+
+
+def test_onnxruntime_finds_the_same_landmarks(name, boxed, astronaut):
+    pytest.importorskip('onnxruntime')
+    box = np.array([[180, 88, 272, 176]])
+    face = boxed(astronaut, bboxes=box)[0].faces[0]
+    found = Landmarker.from_packaged(name)(astronaut, bboxes=box)[0].faces[0]
+    np.testing.assert_allclose(found.landmarks, face.landmarks, atol=0.02)
+    np.testing.assert_allclose(found.covariance, face.covariance, rtol=0.02, atol=1e-3)
 
 
 def test_the_calibration_of_the_file_is_applied(name, boxed):
