@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from api_helpers import ROOT, noise
+from api_helpers import noise
 from tools_by_path import load_tool
 
 from mmpose_sp.apis import Calibration, FaceLandmarker

@@ -158,6 +158,8 @@ def source(tool):
     files = [ROOT / tool]
     if tool.startswith('tools/dataset_converters'):
         files += sorted((ROOT / 'mmpose_sp' / 'convert').glob('*.py'))
+    if 'apis.arguments' in files[0].read_text():
+        files.append(ROOT / 'mmpose_sp' / 'apis' / 'arguments.py')
     return ''.join(path.read_text() for path in files)
 
 

@@ -1,9 +1,7 @@
 """The packaged files give the numbers of their cards on the faces of HELEN's test set."""
 
-import importlib.util
 import os
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,25 +9,18 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmpose_sp.apis.packaged import PACKAGED, packaged_model
+from mmpose_sp.convert import face_300w
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = os.environ.get('MMPOSE_SP_DATA')
-CONVERTERS = ROOT / 'tools' / 'dataset_converters'
+NAMES = ROOT / 'tools' / 'dataset_converters' / '300w_part' / 'test.txt'
 
 
 @pytest.fixture(scope='module')
 def faces(tmp_path_factory):
     """The 217 test faces of the 300-W part, converted."""
     folder = tmp_path_factory.mktemp('300w')
-    sys.path.insert(0, str(CONVERTERS))  # the converters import each other
-    try:
-        spec = importlib.util.spec_from_file_location('converter_300w', CONVERTERS / '300w2coco.py')
-        converter = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(converter)
-        names = CONVERTERS / '300w_part' / 'test.txt'
-        converter.main([str(Path(DATA) / '300w_real'), str(folder), '--names', str(names)])
-    finally:
-        sys.path.remove(str(CONVERTERS))
+    face_300w.main([str(Path(DATA) / '300w_real'), str(folder), '--names', str(NAMES)])
     return folder
 
 
