@@ -11,8 +11,7 @@ from mmengine.registry import init_default_scope
 from mmpose.structures import PoseDataSample
 
 from mmpose_sp.codecs import ImageAwareLabelSmoothing
-from mmpose_sp.codecs.calibration import Calibration, read_posterior
-from mmpose_sp.faces import transform_covariances
+from mmpose_sp.posterior import Calibration
 
 from .base_landmarker import BaseLandmarker, Detector
 from .crops import heatmap_to_image
@@ -75,7 +74,7 @@ class FaceLandmarker(BaseLandmarker):
     ) -> None:
         super().__init__(detector, detector_weights, batch_size, min_confidence, refine, choose_device(device))
         cfg = load_config(config, cfg_options)
-        cfg.model.test_cfg = dict(cfg.model.get('test_cfg') or {}, output_heatmaps=True)
+        cfg.model.test_cfg = dict(cfg.model.get('test_cfg') or {}, output_covariances=True)
         self.model: Any = load_model(cfg, checkpoint, self.device)
         self.codec = getattr(self.model.head, 'decoder', None)
         if not hasattr(self.codec, 'heatmap_size'):
@@ -90,6 +89,8 @@ class FaceLandmarker(BaseLandmarker):
             if calibration is None
             else Calibration(*calibration).checked()
         )
+        if self.has_posterior:
+            self.codec.calibration = self.calibration
         init_default_scope(cfg.get('default_scope', 'mmpose'))
         self.pipeline = Compose(cfg.test_dataloader.dataset.pipeline)
 
@@ -131,36 +132,22 @@ class FaceLandmarker(BaseLandmarker):
 
     @torch.no_grad()
     def _find(self, crops: Sequence[dict], score_maps: bool) -> List[FaceResult]:
+        self.model.test_cfg['output_heatmaps'] = score_maps
         samples = self.model.test_step(pseudo_collate(crops))
-        scores = torch.stack([sample.pred_fields.heatmaps for sample in samples])
-        confidence, spread = [None] * len(crops), [None] * len(crops)
-        if self.has_posterior:
-            confidence, spread = (
-                value.cpu().numpy() for value in read_posterior(scores, self.codec.eps, self.calibration)
-            )
-        return [
-            self._face(sample, sure, covariance, maps.cpu().numpy() if score_maps else None)
-            for sample, sure, covariance, maps in zip(samples, confidence, spread, scores)
-        ]
+        return [self._face(sample, score_maps) for sample in samples]
 
-    def _face(
-        self,
-        sample: PoseDataSample,
-        confidence: Optional[np.ndarray],
-        covariance: Optional[np.ndarray],
-        maps: Optional[np.ndarray],
-    ) -> FaceResult:
-        """Collect one face; ``covariance`` (K, 2, 2) is in heatmap px^2. No ``confidence``: that of the codec."""
-        found = sample.pred_instances
-        matrix = heatmap_to_image(self.codec, sample.input_center, sample.input_scale)
-        if covariance is not None:
-            covariance = transform_covariances(covariance, matrix).astype(np.float32)
+    def _face(self, sample: PoseDataSample, score_maps: bool) -> FaceResult:
+        """Collect one face."""
+        found, covariance = sample.pred_instances, None
+        if self.has_posterior:
+            ratio = np.asarray(sample.input_scale) / sample.input_size  # image px per input px
+            covariance = (found.keypoint_covariances[0] * np.outer(ratio, ratio)).astype(np.float32)
         return FaceResult(
             landmarks=found.keypoints[0].astype(np.float32),
-            confidence=np.clip(found.keypoint_scores[0] if confidence is None else confidence, 0, 1).astype(np.float32),
+            confidence=np.clip(found.keypoint_scores[0], 0, 1).astype(np.float32),
             covariance=covariance,
             box=np.asarray(found.bboxes[0], dtype=np.float32),
             box_score=float(found.bbox_scores[0]),
-            heatmap_to_image=matrix,
-            score_maps=maps,
+            heatmap_to_image=heatmap_to_image(self.codec, sample.input_center, sample.input_scale),
+            score_maps=sample.pred_fields.heatmaps.cpu().numpy() if score_maps else None,
         )

@@ -12,8 +12,8 @@ from mmengine.config import Config
 from mmengine.utils import digit_version
 from torch import Tensor, nn
 
-from mmpose_sp.codecs import ImageAwareLabelSmoothing, decode_scores
-from mmpose_sp.codecs.calibration import Calibration, read_posterior
+from mmpose_sp.codecs import ImageAwareLabelSmoothing
+from mmpose_sp.posterior import Calibration
 from mmpose_sp.utils.atomic import atomic_path
 
 OUTPUTS = ('landmarks', 'confidence', 'covariance', 'scores')
@@ -48,14 +48,13 @@ class CropLandmarker(nn.Module):
         self.backbone, self.head = model.backbone, model.head
         self.neck = model.neck if model.with_neck else nn.Identity()
         self.codec = codec
-        self.calibration = Calibration.from_meta(model.checkpoint_meta) if calibration is None else calibration
+        codec.calibration = Calibration.from_meta(model.checkpoint_meta) if calibration is None else calibration
         self.flip_test = flip_test
         preprocessor = model.data_preprocessor
         self.to_rgb = preprocessor._channel_conversion
         self.register_buffer('mean', preprocessor.mean.clone())
         self.register_buffer('std', preprocessor.std.clone())
         self.register_buffer('mirrored', torch.tensor(model.dataset_meta['flip_indices']))
-        self.register_buffer('stride', torch.tensor(codec.map_grid.stride))
 
     def forward(self, crops: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
         images = crops.permute(0, 3, 1, 2).float()
@@ -65,14 +64,7 @@ class CropLandmarker(nn.Module):
         scores = self._scores(images)
         if self.flip_test:
             scores = (scores + self._scores(images.flip(-1)).flip(-1)[:, self.mirrored]) * 0.5
-        coords, _ = decode_scores(scores, self.codec.subpixel, self.codec.eps)
-        confidence, covariance = read_posterior(scores, self.codec.eps, self.calibration)
-        return (
-            torch.stack(self.codec.map_grid.to_input(*coords.unbind(-1)), dim=-1),
-            confidence,
-            covariance * (self.stride[:, None] * self.stride[None, :]),
-            scores,
-        )
+        return (*self.codec.decode_sites(scores), scores)
 
     def _scores(self, images: Tensor) -> Tensor:
         return self.head(self.neck(self.backbone(images)))

@@ -260,7 +260,9 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         points, confidence, spread = read_sites(scores, self.subpixel, self.eps, self.calibration, covariance)
         points = torch.stack(self.map_grid.to_input(*points.unbind(-1)), dim=-1)
         if spread is not None:
-            spread = spread * spread.new_tensor(np.outer(self.map_grid.stride, self.map_grid.stride))
+            for dim in (-2, -1):  # no tensor of the strides: it would have to be copied to the device
+                parts = [part * stride for part, stride in zip(spread.unbind(dim), self.map_grid.stride)]
+                spread = torch.stack(parts, dim)
         return Sites(points, confidence, spread)
 
     def _labels(self, keypoints: np.ndarray, keypoints_visible: Optional[np.ndarray]) -> Tuple[np.ndarray, np.ndarray]:
