@@ -7,5 +7,4 @@ __getattr__, __all__ = lazy_exports(
     boundary_maps='blur_and_sharpen boundary_curves edge_heatmaps',
     image_aware_label_smoothing='ImageAwareLabelSmoothing',
     label_covariance='SmoothingStages smoothing_stages',
-    **{'.posterior': 'decode_scores'},
 )
