@@ -39,6 +39,14 @@ COMMANDS: Dict[str, Command] = {
 }
 
 
+#: Modules that are not installed with mmpose_sp itself, and the extra that has them.
+EXTRAS = {
+    **dict.fromkeys(('PIL', 'h5py', 'matplotlib', 'scipy', 'yaml'), 'train'),
+    **dict.fromkeys(('onnx', 'onnxscript'), 'onnx'),
+    **dict.fromkeys(('cv2', 'onnxruntime'), 'runtime'),
+}
+
+
 def tools_folder() -> Path:
     """Where the scripts are: inside of an installed package, or beside the package in a clone.
 
@@ -111,7 +119,14 @@ def main(argv: Optional[List[str]] = None) -> int:
 
         sys.argv[0] = 'mmpose-sp env'
         return collect_env.main(arguments)
-    run_script(tools_folder() / command.script, f'mmpose-sp {name}', arguments)
+    try:
+        run_script(tools_folder() / command.script, f'mmpose-sp {name}', arguments)
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRAS:
+            raise
+        fix = f"pip install 'mmpose_sp[{EXTRAS[error.name]}]'"
+        print(f'mmpose-sp {name}: error: {error.name} is not installed. Fix: {fix}', file=sys.stderr)
+        return 2
     return 0
 
 

@@ -7,9 +7,10 @@ missing             stand-in                    by
 ``xtcocotools``     :mod:`.xtcocotools`         pycocotools
 ==================  ==========================  =======================================
 
-``import mmpose_sp`` calls :func:`provide`, so whatever imports mmpose afterwards finds them. A program that imports
-mmpose first (``MMPoseInferencer`` by itself, mmpose's own tools) needs them in the environment: ``make setup`` does
-so, and ``python -m mmpose_sp.stand_ins`` does it anywhere. The compiled ones, where they are installed, always win.
+After ``import mmpose_sp`` whatever imports mmpose finds them (:mod:`mmpose_sp.deferral` calls :func:`provide`). A
+program that imports mmpose first (``MMPoseInferencer`` by itself, mmpose's own tools) needs them in the environment:
+``make setup`` does so, and ``python -m mmpose_sp.stand_ins`` does it anywhere. The compiled ones, where they are
+installed, always win.
 """
 
 import importlib

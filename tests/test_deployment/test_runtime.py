@@ -95,7 +95,7 @@ def without_torch(tmp_path):
         'class Absent(importlib.machinery.PathFinder):\n'
         '    @classmethod\n'
         '    def find_spec(cls, name, path=None, target=None):\n'
-        '        hidden = {"torch", "mmengine", "mmcv", "mmdet", "mmpose", "scipy", "matplotlib", "tqdm"}\n'
+        '        hidden = {"torch", "mmengine", "mmcv", "mmdet", "mmpose", "scipy", "matplotlib"}\n'
         '        return None if name in hidden else super().find_spec(name, path, target)\n'
         'sys.meta_path = [Absent if f is importlib.machinery.PathFinder else f for f in sys.meta_path]\n'
     )
@@ -107,6 +107,7 @@ def run(environment, *arguments):
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_infer_without_torch(without_torch, runtime, tmp_path):
     done = run(without_torch, 'infer', ASTRONAUT, '--json', tmp_path / 'faces.json', '--out-dir', tmp_path / 'out')
     assert done.returncode == 0 and not done.stderr, done.stderr
@@ -118,6 +119,14 @@ def test_infer_without_torch(without_torch, runtime, tmp_path):
     assert drawn.shape == read_image(ASTRONAUT).shape
 
 
+@pytest.mark.slow
+def test_a_missing_extra_is_named(without_torch, tmp_path):
+    done = run(without_torch, 'convert', 'synthetic', tmp_path / 'faces', '--num-train', 1, '--num-test', 1)
+    assert done.returncode == 2
+    assert "scipy is not installed. Fix: pip install 'mmpose_sp[train]'" in done.stderr
+
+
+@pytest.mark.slow
 def test_train_without_torch_says_what_is_missing(without_torch):
     done = run(without_torch, 'train', 'config.py')
     assert done.returncode == 2

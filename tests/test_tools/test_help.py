@@ -9,6 +9,7 @@ import pytest
 
 from mmpose_sp.cli import COMMANDS
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {'torch', 'mmengine', 'mmcv', 'mmdet', 'mmpose', 'matplotlib', 'scipy', 'onnxruntime', 'onnx', 'gradio'}
 SCRIPTS = sorted(

@@ -36,6 +36,7 @@ def test_message_and_module_decide(message, module, shown):
     assert [str(warning.message) for warning in caught] == [message] * shown
 
 
+@pytest.mark.slow
 def test_importing_all_that_inference_needs_is_quiet():
     program = 'import mmpose_sp.registration, mmpose.apis, mmdet.apis'
     environment = dict(os.environ, PYTHONPATH=str(ROOT))
@@ -43,6 +44,7 @@ def test_importing_all_that_inference_needs_is_quiet():
     assert (done.returncode, done.stderr) == (0, '')
 
 
+@pytest.mark.slow
 def test_spawned_workers_are_quiet_too():
     with multiprocessing.get_context('spawn').Pool(1) as pool:
         pool.apply(as_bgr, (np.zeros((2, 2), np.uint8),))  # as a worker unpickles its dataset
