@@ -57,13 +57,14 @@ def test_a_room_imports_lower_ones_only(room):
     assert upwards <= EXCEPTIONS
 
 
-def test_the_ground_floor_needs_no_framework():
-    allowed = {'numpy', 'mmpose_sp', 'contextlib', 'dataclasses', 'json', 'pathlib', 'typing'}
-    for path in (PACKAGE / 'faces').glob('*.py'):
+@pytest.mark.parametrize(('room', 'framework'), [('faces', 'numpy'), ('structured', 'torch'), ('posterior', 'torch')])
+def test_the_lowest_rooms_need_one_package_each(room, framework):
+    standard = {'contextlib', 'dataclasses', 'json', 'math', 'pathlib', 'typing'}
+    for path in (PACKAGE / room).glob('*.py'):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
-            assert {name.split('.')[0] for name in names} <= allowed, path.name
+            assert {name.split('.')[0] for name in names} <= {*standard, 'mmpose_sp', framework}, path.name
 
 
 def test_converters_start_without_a_framework():
