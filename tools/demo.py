@@ -262,26 +262,15 @@ def test(args: argparse.Namespace, data: Path, checkpoint: Path) -> Path:
     return out
 
 
-def print_table(metrics: Dict[str, float], faces: List[dict]) -> None:
-    """NME / FR / AUC of the full set and the six subsets."""
-    from rich.console import Console
-    from rich.table import Table
-
+def results_table(results: dict) -> str:
+    """NME / FR / AUC of the full set and the six subsets, from the file of errors."""
+    from mmpose_sp.evaluation.table import score_table
     from mmpose_sp.faces import find_scheme
 
-    table = Table(title='Synthetic WFLW, test faces (inter-ocular; FR and AUC at 10%)')
-    table.add_column('subset')
-    for name in ('faces', 'NME %', 'FR %', 'AUC'):
-        table.add_column(name, justify='right')
-    for subset in ('full', *find_scheme('wflw').subsets):
-        prefix = '' if subset == 'full' else f'{subset}/'
-        count = sum(subset == 'full' or subset in face['subsets'] for face in faces)
-        if f'{prefix}NME' not in metrics:
-            table.add_row(subset, '0', '-', '-', '-')
-            continue
-        nme, failures, auc = (metrics[prefix + key] for key in ('NME', 'FR', 'AUC'))
-        table.add_row(subset, str(count), f'{nme:.2f}', f'{failures:.2f}', f'{auc:.3f}', end_section=subset == 'full')
-    Console().print(table)
+    faces = results['faces']
+    counts = {name: sum(name in face['subsets'] for face in faces) for name in find_scheme('wflw').subsets}
+    title = 'Synthetic WFLW, test faces (inter-ocular; FR and AUC at 10%)'
+    return score_table(results['metrics'], {'full': len(faces), **counts}, title)
 
 
 def draw(args: argparse.Namespace, data: Path, out: Path) -> List[Path]:
@@ -394,7 +383,7 @@ def main(argv=None) -> None:
         sys.exit(f'\nerror: {error}')
     except KeyboardInterrupt:
         sys.exit('\ninterrupted; the same command goes on from here')
-    print_table(json.loads((out / 'metrics.json').read_text()), json.loads((out / 'errors.json').read_text())['faces'])
+    print(results_table(json.loads((out / 'errors.json').read_text())))
     print(f'Done in {(time.monotonic() - begin) / 60:.1f} min. Written:')
     for what, path in (
         ('checkpoint', checkpoint),

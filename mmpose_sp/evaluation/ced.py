@@ -23,9 +23,9 @@ def plot_ced(
 ) -> str:
     """Draw the CED of one or more sets of faces, or of one or more methods, up to ``threshold``.
 
-    The curves are the exact staircases; the legend gives NME, failure rate and AUC of each. Drawn
-    without pyplot, so neither a display nor global state is needed. The file appears complete or
-    not at all.
+    Where no error is that small, the axis goes on to the largest, with a line at the threshold. The
+    curves are the exact staircases; the legend gives NME, failure rate and AUC of each. Drawn without
+    pyplot, so neither a display nor global state is needed. The file appears complete or not at all.
 
     Args:
         errors: name of the curve -> (N,) errors of its faces, percent.
@@ -47,14 +47,19 @@ def plot_ced(
     figure = Figure(figsize=(6.4, 4.8), layout='constrained')
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
+    values = np.concatenate([np.ravel(nme) for nme in errors.values()])
+    end = 1.05 * values.max() if values.size and values.min() > threshold else threshold
+    if end > threshold:
+        axes.axvline(threshold, color='0.5', lw=0.8, ls='--')
+        axes.annotate(f' every error is above {threshold:g}%', (threshold, 0.95), color='0.4')
     for name, nme in errors.items():
         nme = np.sort(np.asarray(nme, dtype=np.float64))
         try:
             auc, failures = ced_auc(nme, threshold), failure_rate(nme, threshold)
         except ValueError as e:
             raise ValueError(f'curve {name!r} of {path}: {e}') from e
-        inside = nme[nme <= threshold]
-        x = np.concatenate([[0.0], inside, [threshold]])
+        inside = nme[nme <= end]
+        x = np.concatenate([[0.0], inside, [end]])
         y = np.concatenate([[0.0], np.arange(1, inside.size + 1), [inside.size]]) / nme.size
         axes.step(
             x,
@@ -63,7 +68,7 @@ def plot_ced(
             label=f'{name}  (NME {nme.mean():.2f}, FR {failures:.2f}, AUC {auc:.4f})',
         )
     axes.set(
-        xlim=(0, threshold),
+        xlim=(0, end),
         ylim=(0, 1),
         xlabel='NME [%]' + (f', {norm_name}' if norm_name else ''),
         ylabel='share of faces',

@@ -21,6 +21,7 @@ from .scores import (
     landmark_distance,
     per_face_nme,
 )
+from .table import score_table
 
 
 @METRICS.register_module()
@@ -135,6 +136,10 @@ class FaceAlignmentMetric(BaseMetric):
             metrics.update({f'{name}/{key}': value for key, value in _scores(nme[mask], threshold).items()})
 
         logger = MMLogger.get_current_instance()
+        if flags:  # mmengine logs all of them on one line, which nobody reads
+            counts = {'full': len(nme), **{name: int(mask.sum()) for name, mask in flags.items()}}
+            title = f'{self._norm_name()}, FR and AUC at {threshold:g}%'
+            logger.info(f'\n{score_table(metrics, counts, title)}')
         if self.errors_file is not None:
             self._write_errors(results, flags, metrics, threshold)
             logger.info(f'errors of {len(results)} faces: {self.errors_file}')

@@ -5,12 +5,14 @@ import json
 import os
 import warnings
 
+import cv2
 import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from mmengine.evaluator import Evaluator
+from mmengine.logging import MMLogger
 from mmengine.structures import InstanceData
 from mmpose.evaluation.metrics import NME
 from mmpose.structures import PoseDataSample
@@ -199,6 +201,22 @@ def test_ced_plot(wflw, tmp_path, suffix, magic):
     path = tmp_path / f'ced.{suffix}'
     score(wflw, ced_file=str(path))
     assert path.read_bytes().startswith(magic)
+
+
+def test_ced_plot_is_not_blank_where_every_error_is_above_the_threshold(tmp_path):
+    path = tmp_path / 'ced.png'
+    plot_ced({'ours': np.array([20.0, 30.0, 40.0])}, 10.0, str(path))
+    blue = (cv2.imread(str(path)) == (180, 119, 31)).all(axis=-1)  # matplotlib's first colour
+    assert np.ptp(np.nonzero(blue)[0]) > blue.shape[0] / 2, 'the curve climbs through the picture'
+
+
+def test_subsets_are_logged_as_a_table(wflw, monkeypatch):
+    lines = []
+    monkeypatch.setattr(MMLogger.get_current_instance(), 'info', lines.append)
+    score(wflw)
+    rows = {line.split()[0]: line.split()[1:] for line in '\n'.join(lines).splitlines() if len(line.split()) == 5}
+    assert rows['full'] == ['3', '6.00', '33.33', '0.467']
+    assert rows['blur'] == ['3', '6.00', '33.33', '0.467'] and rows['makeup'] == ['1', '4.00', '0.00', '0.600']
 
 
 def test_ced_plot_names_the_curve_it_cannot_draw(tmp_path):

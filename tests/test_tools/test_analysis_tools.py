@@ -157,9 +157,15 @@ def test_paper_example_44_against_20_epochs_is_2_2():
 
 
 def test_a_target_that_is_never_reached_has_no_ratio():
-    result = plot_curves.convergence(curve([9, 8]), curve([7, 6]))
+    result = plot_curves.convergence(curve([9, 8]), curve([8, 6]))
     assert result.fast is None and result.ratio is None
     assert 'never' in plot_curves.describe(result, 'a', 'b', 'NME')
+
+
+def test_a_run_that_never_trained_is_no_baseline():
+    result = plot_curves.convergence(curve([9, 8]), curve([40, 41, 40]))
+    assert result.ratio is None
+    assert 'not trained' in plot_curves.describe(result, 'a', 'b', 'NME')
 
 
 def test_higher_is_better_for_auc():

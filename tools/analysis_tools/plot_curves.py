@@ -17,18 +17,29 @@ from mmpose_sp.utils.training_logs import Curve, read_curve
 
 
 class Convergence(NamedTuple):
-    """When two curves first reach a target value; ``ratio`` = slow / fast. None where it is never reached."""
+    """When two curves first reach a target value; ``ratio`` = slow / fast.
+
+    None where it is never reached, and the ratio also where the slow run never trained: whoever is as bad as it was at
+    its start is "faster" at once, which means nothing.
+    """
 
     target: float
     fast: Optional[int]
     slow: Optional[int]
     ratio: Optional[float]
+    trained: bool = True
 
 
 def epochs_to_reach(curve: Curve, target: float, lower_is_better: bool = True) -> Optional[int]:
     """First epoch whose value is at least as good as ``target``; None if no epoch is."""
     good = curve.values <= target if lower_is_better else curve.values >= target
     return int(curve.epochs[good.argmax()]) if good.any() else None
+
+
+def has_trained(curve: Curve, lower_is_better: bool = True) -> bool:
+    """Whether the last value is better than the first by more than a tenth of it."""
+    first, last = curve.values[0], curve.values[-1]
+    return bool(last < 0.9 * first if lower_is_better else last > 1.1 * first)
 
 
 def convergence(fast: Curve, slow: Curve, target: Optional[float] = None, lower_is_better: bool = True) -> Convergence:
@@ -39,8 +50,9 @@ def convergence(fast: Curve, slow: Curve, target: Optional[float] = None, lower_
     """
     target = float(slow.values[-1]) if target is None else target
     reached = [epochs_to_reach(curve, target, lower_is_better) for curve in (fast, slow)]
-    ratio = reached[1] / reached[0] if None not in reached and reached[0] > 0 else None
-    return Convergence(target, reached[0], reached[1], ratio)
+    trained = has_trained(slow, lower_is_better)
+    ratio = reached[1] / reached[0] if trained and None not in reached and reached[0] > 0 else None
+    return Convergence(target, reached[0], reached[1], ratio, trained)
 
 
 def parse_run(text: str) -> Tuple[str, str, str]:
@@ -61,7 +73,7 @@ def plot(
     path: str,
     metric: str = 'NME',
     target: Optional[Dict[str, float]] = None,
-    log_scale: bool = False,
+    log_scale: bool = True,
 ) -> None:
     """Draw one panel per group of curves; a dashed line marks the target of the comparison."""
     import matplotlib
@@ -101,7 +113,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--than', metavar='LABEL', help='... reaches the final value of this one')
     parser.add_argument('--target', type=float, help='compare at this value instead of the final one')
     parser.add_argument('--higher-is-better', action='store_true', help='for AUC')
-    parser.add_argument('--log', action='store_true', help='logarithmic axis')
+    parser.add_argument('--linear', action='store_true', help='a linear axis in place of a logarithmic one')
     parser.add_argument('--out', default='work_dirs/curves.png', help='figure (default: %(default)s)')
     args = parser.parse_args(argv)
     if (args.faster is None) != (args.than is None):
@@ -125,6 +137,8 @@ def describe(result: Convergence, faster: str, than: str, metric: str) -> str:
         for name, epoch in ((faster, result.fast), (than, result.slow))
     ]
     ratio = f': {result.ratio:.2f} x faster' if result.ratio is not None else ''
+    if not result.trained:
+        ratio = f'; no comparison: {than} ends within a tenth of where it began, so it has not trained'
     return f'{metric} {result.target:.3f}: {", ".join(times)}{ratio}'
 
 
@@ -148,7 +162,7 @@ def main(argv=None) -> None:
             result = convergence(curves[args.faster], curves[args.than], args.target, not args.higher_is_better)
             targets[panel] = result.target
             print((panel + ': ' if panel else '') + describe(result, args.faster, args.than, args.metric))
-    plot(panels, args.out, args.metric, targets, args.log)
+    plot(panels, args.out, args.metric, targets, not args.linear)
     print(f'written: {args.out}')
 
 
