@@ -25,7 +25,24 @@ def atomic_path(path: str) -> Iterator[str]:
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes the file private
-        os.replace(temporary, path)
+        publish(temporary, path)
     finally:
         if os.path.exists(temporary):
             os.remove(temporary)
+
+
+def publish(temporary: str, path: str) -> None:
+    """Move a complete file to its name, on the disk as well: a power cut leaves either the old one or the new one."""
+    _sync(temporary)
+    os.replace(temporary, path)
+    _sync(os.path.dirname(path) or '.')
+
+
+def _sync(path: str) -> None:
+    if os.name == 'nt' and os.path.isdir(path):
+        return  # Windows opens no folders
+    handle = os.open(path, os.O_RDONLY if os.name != 'nt' else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
