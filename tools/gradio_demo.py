@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from mmpose_sp import visualization as vis
-from mmpose_sp.apis.arguments import add_model_arguments, complete_model_arguments
+from mmpose_sp.apis.arguments import add_device_argument, add_model_arguments, complete_model_arguments
 from mmpose_sp.apis.base_landmarker import BaseLandmarker
 from mmpose_sp.apis.drawing import LAYERS
 from mmpose_sp.apis.results import FaceResult
@@ -131,7 +131,7 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     add_model_arguments(parser)
     parser.add_argument('--host', default='127.0.0.1', help='address to serve at (default: %(default)s)')
     parser.add_argument('--port', type=int, default=7860, help='(default: %(default)s)')
-    parser.add_argument('--device', default='auto', help='auto, cpu, cuda:0, ...')
+    add_device_argument(parser)
     args = parser.parse_args(argv)
     complete_model_arguments(parser, args)
     args.prog = parser.prog

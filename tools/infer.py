@@ -17,16 +17,20 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-from mmpose_sp.apis.arguments import add_model_arguments, complete_model_arguments
+from mmpose_sp.apis.arguments import (
+    add_config_options,
+    add_detection_arguments,
+    add_model_arguments,
+    complete_model_arguments,
+)
 from mmpose_sp.apis.base_landmarker import BaseLandmarker
-from mmpose_sp.apis.drawing import LAYERS, draw_result
+from mmpose_sp.apis.drawing import draw_result
 from mmpose_sp.apis.packaged import DEFAULT, packaged_onnx
 from mmpose_sp.apis.results import ImageResult
 from mmpose_sp.apis.sources import Source, open_source
 from mmpose_sp.apis.video import VideoWriter
 from mmpose_sp.deferral import FOUNDATIONS, missing_foundations
 from mmpose_sp.utils.atomic import atomic_path
-from mmpose_sp.utils.dict_action import DictAction
 from mmpose_sp.visualization.sheets import write_image
 
 
@@ -42,40 +46,11 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
         help='face boxes of the picture or of every frame, px: tight around the landmarks',
     )
     boxes.add_argument('--bbox-file', metavar='JSON', help='{"path or file name": [[x1, y1, x2, y2], ...], ...}')
-    boxes.add_argument('--whole-image', action='store_true', help='every picture is one face, without detection')
-    boxes.add_argument(
-        '--detector',
-        default='haar',
-        metavar='CONFIG',
-        help="config of an mmdet detector (default: OpenCV's cascade for upright frontal faces)",
-    )
-    parser.add_argument('--detector-weights', metavar='FILE', help='checkpoint of the mmdet detector')
+    add_detection_arguments(parser, boxes)
     parser.add_argument('--out-dir', metavar='DIR', help='folder for pictures and predictions')
     parser.add_argument('--json', metavar='FILE', help='one file for all predictions')
-    parser.add_argument(
-        '--min-confidence',
-        type=float,
-        default=0.0,
-        metavar='C',
-        help="drop detected faces of a lower mean confidence, a detector's false ones (default: 0)",
-    )
-    parser.add_argument(
-        '--refine',
-        type=int,
-        default=1,
-        metavar='N',
-        help='crop detected faces anew by their landmarks N times (default: 1)',
-    )
-    parser.add_argument(
-        '--draw',
-        nargs='+',
-        choices=LAYERS,
-        default=['boundaries', 'confidence'],
-        help='what the pictures show (default: boundaries confidence)',
-    )
-    parser.add_argument('--device', default='auto', help='auto, cpu, cuda:0, ...')
     parser.add_argument('--batch-size', type=int, default=32, help='faces at once (default: 32)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='changes of the config, as key=value')
+    add_config_options(parser)
     parser.add_argument(
         '--runtime',
         action='store_true',

@@ -15,7 +15,7 @@ from typing import List, Optional, Union
 import cv2
 import numpy as np
 
-from mmpose_sp.apis.arguments import add_model_arguments, complete_model_arguments
+from mmpose_sp.apis.arguments import add_detection_arguments, add_model_arguments, complete_model_arguments
 from mmpose_sp.apis.base_landmarker import BaseLandmarker
 from mmpose_sp.apis.drawing import LAYERS, draw_result
 from mmpose_sp.apis.sources import Source, open_source
@@ -31,33 +31,7 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     parser.add_argument('--out', metavar='FILE', help='write the drawn video, .mp4 or .avi')
     parser.add_argument('--no-show', action='store_true', help='open no window')
     parser.add_argument('--max-frames', type=int, metavar='N', help='stop after N frames')
-    parser.add_argument('--whole-image', action='store_true', help='every frame is one face, without detection')
-    parser.add_argument(
-        '--detector', default='haar', metavar='CONFIG', help="an mmdet config (default: OpenCV's cascade)"
-    )
-    parser.add_argument('--detector-weights', metavar='FILE', help='checkpoint of the mmdet detector')
-    parser.add_argument(
-        '--min-confidence',
-        type=float,
-        default=0.0,
-        metavar='C',
-        help="drop detected faces of a lower mean confidence, a detector's false ones (default: 0)",
-    )
-    parser.add_argument(
-        '--refine',
-        type=int,
-        default=1,
-        metavar='N',
-        help='crop detected faces anew by their landmarks N times (default: 1)',
-    )
-    parser.add_argument(
-        '--draw',
-        nargs='+',
-        choices=LAYERS,
-        default=['boundaries', 'confidence'],
-        help='what is shown first (default: boundaries confidence)',
-    )
-    parser.add_argument('--device', default='auto', help='auto, cpu, cuda:0, ...')
+    add_detection_arguments(parser, parser)
     args = parser.parse_args(argv)
     complete_model_arguments(parser, args)
     if args.no_show and not args.out:

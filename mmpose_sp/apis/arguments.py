@@ -2,6 +2,9 @@
 
 import argparse
 
+from mmpose_sp.utils.dict_action import DictAction
+
+from .drawing import LAYERS
 from .packaged import DEFAULT, PACKAGED, packaged_model
 
 
@@ -17,6 +20,58 @@ def add_packaged_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--model', choices=list(PACKAGED), help=f'which of the models that come with mmpose_sp (default: {DEFAULT})'
     )
+
+
+def add_device_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--device``."""
+    parser.add_argument('--device', default='auto', help='auto, cpu, cuda:0, ...')
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options``."""
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='changes of the config, as key=value')
+
+
+def add_trained_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add ``config``, ``checkpoint``, ``--device`` and ``--cfg-options``, where no packaged model can serve."""
+    parser.add_argument('config')
+    parser.add_argument('checkpoint')
+    add_device_argument(parser)
+    add_config_options(parser)
+
+
+def add_detection_arguments(parser: argparse.ArgumentParser, boxes: argparse._ActionsContainer) -> None:
+    """Add what says where the faces are and which of them count; ``boxes`` gets the ways that exclude each other."""
+    boxes.add_argument('--whole-image', action='store_true', help='every picture is one face, without detection')
+    boxes.add_argument(
+        '--detector',
+        default='haar',
+        metavar='CONFIG',
+        help="config of an mmdet detector (default: OpenCV's cascade for upright frontal faces)",
+    )
+    parser.add_argument('--detector-weights', metavar='FILE', help='checkpoint of the mmdet detector')
+    parser.add_argument(
+        '--min-confidence',
+        type=float,
+        default=0.0,
+        metavar='C',
+        help="drop detected faces of a lower mean confidence, a detector's false ones (default: 0)",
+    )
+    parser.add_argument(
+        '--refine',
+        type=int,
+        default=1,
+        metavar='N',
+        help='crop detected faces anew by their landmarks N times (default: 1)',
+    )
+    parser.add_argument(
+        '--draw',
+        nargs='+',
+        choices=LAYERS,
+        default=['boundaries', 'confidence'],
+        help='what the pictures show (default: boundaries confidence)',
+    )
+    add_device_argument(parser)
 
 
 def complete_model_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:

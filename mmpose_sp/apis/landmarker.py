@@ -47,7 +47,7 @@ class FaceLandmarker(BaseLandmarker):
             the time of the network. Boxes that were given are taken as they are. Defaults to 1.
         cfg_options (dict, optional): Changes of the config, such as ``{'model.test_cfg.flip_test': False}``.
         calibration (Calibration, optional): The four numbers that make confidences and ellipses say what happens, see
-            tools/analysis_tools/calibration.py. Defaults to what the checkpoint stores; the identity ``Calibration()``
+            tools/analysis_tools/calibrate.py. Defaults to what the checkpoint stores; the identity ``Calibration()``
             without.
 
     Raises:

@@ -129,7 +129,7 @@ def main(argv=None) -> None:
         help='of the frames: JPEG of quality 95, as in mmpose, or lossless (default: %(default)s)',
     )
     args = parser.parse_args(argv)
-    paths = {name: args.src / f'COFW_{name}_color.mat' for name in COFW.published}
+    paths = {name: args.src / COFW.download['split'].format(name) for name in COFW.splits}
     if not any(path.is_file() for path in paths.values()):
         raise AnnotationError(f'{paths["train"]} is missing; SRC is the folder that holds the two .mat files.')
     with Output(args.dst) as out:
@@ -150,4 +150,4 @@ def main(argv=None) -> None:
             if faces:
                 out.json(to_coco(faces), COFW.annotation_file.format(name))
             else:
-                warn(f'COFW {name} is empty, cofw_{name}.json is not written')
+                warn(f'COFW {name} is empty, {COFW.annotation_file.format(name)} is not written')

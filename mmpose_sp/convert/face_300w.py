@@ -17,7 +17,7 @@ Example:
 """
 
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Mapping
 
 from mmpose_sp.faces.annotation_files import AnnotationError, read_pts
 from mmpose_sp.faces.benchmarks import FACE_300W
@@ -27,15 +27,6 @@ from .command import add_image_options, argument_parser, progress
 from .raw_faces import RawFace, find_image, image_size, read_names
 from .reports import Problems, check_counts, report_faces, warn
 from .splits import photo_of, split_training
-
-SPLITS = {
-    'train': ('afw', 'helen/trainset', 'lfpw/trainset'),
-    'valid': ('helen/testset', 'lfpw/testset', 'ibug'),
-    'valid_common': ('helen/testset', 'lfpw/testset'),
-    'valid_challenge': ('ibug',),
-    'test': tuple(FACE_300W.published_private),
-}
-SUBSETS = {'helen/testset': 'common', 'lfpw/testset': 'common', 'ibug': 'challenging'}
 
 
 def folder_of(src: Path, name: str) -> Path:
@@ -66,7 +57,7 @@ def read_face(src: Path, name: str, out: Output, subset: str = '', verify: bool 
 
 
 def read_faces(
-    src: Path, names: Dict[str, List[str]], out: Output, verify: bool, subsets: Dict[str, str]
+    src: Path, names: Dict[str, List[str]], out: Output, verify: bool, subsets: Mapping[str, str]
 ) -> Dict[str, List[RawFace]]:
     faces: Dict[str, List[RawFace]] = {key: [] for key in names}
     problems = Problems()
@@ -93,8 +84,8 @@ def convert_all(args, out: Output) -> None:
     if any(names[folder] for folder in FACE_300W.published_private):
         published.update(FACE_300W.published_private)
     complete = check_counts('300-W', {k: len(v) for k, v in names.items()}, published, args.strict)
-    folders = read_faces(args.src, names, out, args.verify, SUBSETS)
-    splits = {key: [f for name in group for f in folders[name]] for key, group in SPLITS.items()}
+    folders = read_faces(args.src, names, out, args.verify, FACE_300W.part_subsets)
+    splits = {key: [f for name in group for f in folders[name]] for key, group in FACE_300W.splits.items()}
     report_faces({key: splits[key] for key in ('train', 'valid', 'test')})
     held = split_training(splits['train'], args)
     if held:
@@ -104,7 +95,7 @@ def convert_all(args, out: Output) -> None:
         if faces:
             out.json(to_coco(faces), FACE_300W.annotation_file.format(key))
         elif key != 'test':
-            warn(f'300-W {key} is empty, face_landmarks_300w_{key}.json is not written')
+            warn(f'300-W {key} is empty, {FACE_300W.annotation_file.format(key)} is not written')
     if args.write_names:
         write_names(
             args.write_names,

@@ -30,9 +30,10 @@ from .raw_faces import RawFace, image_size
 from .reports import Problems, check_counts, report_faces, warn
 from .splits import split_training
 
-SPLITS = ('train', 'test')
-SPLIT_LIST = 'WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_{}.txt'
-SUBSET_LIST = 'WFLW_annotations/list_98pt_test/list_98pt_test_{}.txt'
+# Columns of a line: coordinates (subset lists have no others), the corners of the box, the flags, the image.
+BOX = 2 * WFLW.num_landmarks
+FLAGS = BOX + 4
+IMAGE = FLAGS + len(WFLW.subsets)
 
 
 class Line(NamedTuple):
@@ -43,9 +44,6 @@ class Line(NamedTuple):
 
 def read_list(path: Path, num_numbers: int) -> List[Line]:
     """Lines of an official list: ``num_numbers`` numbers and an image name.
-
-    The subset lists have 196 numbers, the coordinates; the train and test lists have 206: then the
-    box's corners and the six flags.
 
     Raises:
         AnnotationError: empty file, wrong number of fields, a field that is not a number.
@@ -71,7 +69,7 @@ def read_list(path: Path, num_numbers: int) -> List[Line]:
 
 def to_face(line: Line, size) -> RawFace:
     """RawFace of a line of the train or test list. WFLW counts pixels from 0 already."""
-    rect, flags = line.numbers[196:200], line.numbers[200:206]
+    rect, flags = line.numbers[BOX:FLAGS], line.numbers[FLAGS:IMAGE]
     if not np.isin(flags, (0, 1)).all():
         raise AnnotationError(f'{line.origin}: attribute flags {flags.tolist()}, expected 0 or 1.')
     if not (rect[2:] > rect[:2]).all():
@@ -80,7 +78,7 @@ def to_face(line: Line, size) -> RawFace:
     return RawFace(
         line.image,
         size,
-        line.numbers[:196].reshape(-1, 2),
+        line.numbers[:BOX].reshape(-1, 2),
         line.image,
         line.origin,
         rect=rect,
@@ -90,15 +88,15 @@ def to_face(line: Line, size) -> RawFace:
 
 def read_split(src: Path, name: str, out: Output, verify: bool) -> List[RawFace]:
     """Faces of the ``train`` or ``test`` list; none if there is no such list."""
-    path = src / SPLIT_LIST.format(name)
+    path = src / WFLW.download['split'].format(name)
     if not path.is_file():
         warn(f'{path} is missing, WFLW {name} is not converted')
         return []
     faces, problems, sizes = [], Problems(), {}
-    for line in progress(read_list(path, 206), f'WFLW {name}'):
+    for line in progress(read_list(path, IMAGE), f'WFLW {name}'):
         with problems.collect():
             if line.image not in sizes:
-                image = src / 'WFLW_images' / line.image
+                image = src / WFLW.download['images'] / line.image
                 sizes[line.image] = image_size(image, verify)
                 out.image(image, line.image)
             faces.append(to_face(line, sizes[line.image]))
@@ -108,7 +106,7 @@ def read_split(src: Path, name: str, out: Output, verify: bool) -> List[RawFace]
 
 def check_subset(path: Path, faces: List[RawFace]) -> bool:
     """Whether an official subset list holds the same faces; if not, warn: the flags count."""
-    listed = Counter((line.image, line.numbers.round(2).tobytes()) for line in read_list(path, 196))
+    listed = Counter((line.image, line.numbers.round(2).tobytes()) for line in read_list(path, BOX))
     flagged = Counter((face.file_name, face.keypoints.ravel().round(2).tobytes()) for face in faces)
     if listed == flagged:
         return True
@@ -134,13 +132,11 @@ def main(argv=None) -> None:
     )
     add_image_options(parser)
     args = parser.parse_args(argv)
-    if not any((args.src / SPLIT_LIST.format(name)).is_file() for name in SPLITS):
-        raise AnnotationError(
-            f'{args.src / SPLIT_LIST.format("train")} is missing; SRC is the folder that holds '
-            'WFLW_images and WFLW_annotations.'
-        )
+    lists = [args.src / WFLW.download['split'].format(name) for name in WFLW.splits]
+    if not any(path.is_file() for path in lists):
+        raise AnnotationError(f'{lists[0]} is missing; SRC is the folder that holds WFLW_images and WFLW_annotations.')
     with Output(args.dst, args.link) as out:
-        splits = {name: read_split(args.src, name, out, args.verify) for name in SPLITS}
+        splits = {name: read_split(args.src, name, out, args.verify) for name in WFLW.splits}
         subsets = subsets_of(splits['test'])
         found = {name: len(faces) for name, faces in {**splits, **subsets}.items()}
         complete = check_counts('WFLW', found, WFLW.published, args.strict)
@@ -150,7 +146,7 @@ def main(argv=None) -> None:
             splits['train_part'], splits['val'] = held
         for name, faces in subsets.items():
             splits[f'test_{name}'] = faces
-            path = args.src / SUBSET_LIST.format(name)
+            path = args.src / WFLW.download['subset'].format(name)
             if path.is_file():
                 check_subset(path, faces)
         to_coco = CocoWriter('WFLW converted from the official lists', complete)
@@ -158,4 +154,4 @@ def main(argv=None) -> None:
             if faces:
                 out.json(to_coco(faces), WFLW.annotation_file.format(name))
             else:
-                warn(f'WFLW {name} is empty, face_landmarks_wflw_{name}.json is not written')
+                warn(f'WFLW {name} is empty, {WFLW.annotation_file.format(name)} is not written')

@@ -41,6 +41,12 @@ WFLW = register_scheme(
         # not measured: the same outline as 300-W's, with more landmarks on it
         haar_box=BoxMapping(scale=0.88, down=0.147),
         annotation_file='face_landmarks_wflw_{}.json',
+        download={
+            'images': 'WFLW_images',
+            'split': 'WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_{}.txt',
+            'subset': 'WFLW_annotations/list_98pt_test/list_98pt_test_{}.txt',
+        },
+        splits={'train': ('train',), 'test': ('test',)},
         published={
             'train': 7500, 'test': 2500, 'largepose': 326, 'expression': 314, 'illumination': 698, 'makeup': 206,
             'occlusion': 736, 'blur': 773,
@@ -77,6 +83,14 @@ FACE_300W = register_scheme(
         # centre 0.05 across and 0.02 down, side 0.05, within the shifts and scales that the models are trained with)
         haar_box=BoxMapping(scale=0.88, down=0.147),
         annotation_file='face_landmarks_300w_{}.json',
+        splits={
+            'train': ('afw', 'helen/trainset', 'lfpw/trainset'),
+            'valid': ('helen/testset', 'lfpw/testset', 'ibug'),
+            'valid_common': ('helen/testset', 'lfpw/testset'),
+            'valid_challenge': ('ibug',),
+            'test': ('Test/01_Indoor', 'Test/02_Outdoor'),
+        },
+        part_subsets={'helen/testset': 'common', 'lfpw/testset': 'common', 'ibug': 'challenging'},
         published={
             'afw': 337, 'helen/trainset': 2000, 'lfpw/trainset': 811, 'helen/testset': 330, 'lfpw/testset': 224,
             'ibug': 135,
@@ -116,6 +130,8 @@ COFW = register_scheme(
         # the landmarks leave the jaw out: measured on the 68 of the 300-W part without the jaw but with the chin
         haar_box=BoxMapping(scale=0.836, down=0.146),
         annotation_file='cofw_{}.json',
+        download={'split': 'COFW_{}_color.mat'},
+        splits={'train': ('train',), 'test': ('test',)},
         published={'train': 1345, 'test': 507},
     )
 )  # fmt: skip

@@ -65,6 +65,9 @@ class FaceScheme:
         shown: Landmarks for figures, one on an edge of each kind: jaw, brow, nose, eye corner, lip.
         haar_box: From the box of OpenCV's frontal-face cascade to the box around the landmarks.
         annotation_file: Pattern of converted files, ``{}`` stands for the split.
+        download: What -> its path in the official download, where ``{}`` stands for the split or the subset.
+        splits: Split of the converted files -> the parts (of ``published``) that it is made of.
+        part_subsets: Part -> the subset that its faces belong to, for those that no flag of a face tells.
         published: Part of the dataset -> its published number of faces.
         published_private: The same of parts that not everybody has.
     """
@@ -83,6 +86,9 @@ class FaceScheme:
     shown: Tuple[int, ...] = ()
     haar_box: BoxMapping = BoxMapping(scale=0.88, down=0.147)  # noqa: RUF009  measured for 300-W
     annotation_file: str = ''
+    download: Mapping[str, str] = field(default_factory=dict)
+    splits: Mapping[str, Tuple[str, ...]] = field(default_factory=dict)
+    part_subsets: Mapping[str, str] = field(default_factory=dict)
     published: Mapping[str, int] = field(default_factory=dict)
     published_private: Mapping[str, int] = field(default_factory=dict)
 

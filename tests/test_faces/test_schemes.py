@@ -123,3 +123,10 @@ def test_subsets_of_an_annotation():
     assert subset_flags(annotation) == {'blur': 1, 'makeup': 0, 'common': 1}
     assert subset_names(annotation) == ('blur', 'common')
     assert subset_flags(None) == {} and subset_names({}) == ()
+
+
+def test_parts_make_up_the_published_splits():
+    scheme = find_scheme('300w')
+    faces = {**scheme.published, **scheme.published_private}
+    totals = {split: sum(faces[part] for part in parts) for split, parts in scheme.splits.items()}
+    assert totals == {'train': 3148, 'valid': 689, 'valid_common': 554, 'valid_challenge': 135, 'test': 600}

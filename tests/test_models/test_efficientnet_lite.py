@@ -20,7 +20,7 @@ CATS = {281, 282, 283, 284, 285}  # the five classes of domestic cats
 
 @pytest.fixture
 def tool():
-    path = ROOT / 'tools' / 'model_converters' / 'efficientnet_lite.py'
+    path = ROOT / 'tools' / 'model_converters' / 'efficientnet2mmpose.py'
     spec = importlib.util.spec_from_file_location('efficientnet_lite_converter', path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -85,7 +85,7 @@ def test_training_starts_from_the_converted_file(tool, published, tmp_path):
 
 def test_missing_weights_say_how_to_get_them(tmp_path):
     model = EfficientNetLite(init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'none.pth')))
-    with pytest.raises(FileNotFoundError, match=r'none\.pth.*efficientnet_lite\.py.*init_cfg=None'):
+    with pytest.raises(FileNotFoundError, match=r'none\.pth.*efficientnet2mmpose\.py.*init_cfg=None'):
         model.init_weights()
 
 

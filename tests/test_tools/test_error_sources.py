@@ -1,22 +1,18 @@
 """tools/analysis_tools/error_sources.py: numbers by hand, and the command on a tiny model."""
 
-import importlib.util
 import json
 
 import numpy as np
 import pytest
 import torch
 from mmengine.registry import init_default_scope
-from tiny_run import ROOT, write_config
+from tiny_run import write_config
+from tools_by_path import load_tool
 
 from mmpose_sp.apis.model_loading import load_config, load_model
 from mmpose_sp.faces import find_scheme
 
-spec = importlib.util.spec_from_file_location(
-    'error_sources_tool', ROOT / 'tools' / 'analysis_tools' / 'error_sources.py'
-)
-tool = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(tool)
+tool = load_tool('analysis_tools/error_sources')
 
 
 @pytest.fixture

@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Sequence
 
 import numpy as np
-from tqdm import tqdm
 
+from mmpose_sp.apis.arguments import add_trained_arguments
 from mmpose_sp.evaluation.scores import face_normaliser, failure_rate, per_face_nme
 from mmpose_sp.faces import FaceScheme, find_scheme
 from mmpose_sp.utils.atomic import atomic_path
-from mmpose_sp.utils.dict_action import DictAction
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -78,7 +77,6 @@ def loader_of(config: Config, split: str, faces: int) -> Dict[str, Any]:
         for key in ('type', 'data_root', 'ann_file', 'data_prefix'):
             if key in config.train_dataloader.dataset:
                 loader.dataset[key] = config.train_dataloader.dataset[key]
-    loader.update(num_workers=0, persistent_workers=False)
     total = len(Runner.build_dataloader(copy.deepcopy(loader)).dataset)
     if 0 < faces < total:
         loader.dataset.indices = np.linspace(0, total - 1, faces).round().astype(int).tolist()
@@ -87,19 +85,13 @@ def loader_of(config: Config, split: str, faces: int) -> Dict[str, Any]:
 
 def collect(model: nn.Module, loader: Dict[str, Any], name: str) -> Landmarks:
     """Run a model on the faces of a loader."""
-    import torch
-    from mmengine.runner import Runner
+    from mmpose_sp.apis.predicted_samples import counted_landmarks, predicted_samples
 
-    predicted, annotated, counted = [], [], []
-    for batch in tqdm(Runner.build_dataloader(loader), desc=name, unit='batch'):
-        with torch.no_grad():
-            samples = model.test_step(batch)
-        for sample in samples:
-            predicted.append(sample.pred_instances.keypoints[0])
-            annotated.append(sample.gt_instances.keypoints[0])
-            visible = np.asarray(sample.gt_instances.keypoints_visible[0])
-            counted.append((visible if visible.ndim == 1 else visible[:, 0]) > 0)
-    return Landmarks(*(np.stack(values) for values in (predicted, annotated, counted)))
+    faces = [
+        (sample.pred_instances.keypoints[0], sample.gt_instances.keypoints[0], counted_landmarks(sample))
+        for sample in predicted_samples(model, loader, name)
+    ]
+    return Landmarks(*map(np.stack, zip(*faces)))
 
 
 def table(report: Dict[str, Dict[str, Any]]) -> str:
@@ -115,13 +107,10 @@ def table(report: Dict[str, Dict[str, Any]]) -> str:
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config')
-    parser.add_argument('checkpoint')
+    add_trained_arguments(parser)
     parser.add_argument('--splits', nargs='+', choices=SPLITS, default=['train', 'val'], help='(default: train val)')
     parser.add_argument('--faces', type=int, default=0, metavar='N', help='at most N of each split (default: all)')
     parser.add_argument('--json', type=Path, metavar='FILE', help='file for the numbers')
-    parser.add_argument('--device', default='auto')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='changes of the config, as key=value')
     args = parser.parse_args(argv)
     args.parser = parser
     return args

@@ -15,6 +15,7 @@ from typing import Any, Dict, List, Sequence
 import numpy as np
 from tqdm import tqdm
 
+from mmpose_sp.apis.arguments import add_device_argument
 from mmpose_sp.evaluation.scores import face_normaliser, per_face_nme
 from mmpose_sp.faces import find_scheme
 from mmpose_sp.visualization import (
@@ -108,7 +109,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--config', help='config to run instead of a dump')
     parser.add_argument('--checkpoint', help='checkpoint of --config')
     parser.add_argument('--limit', type=int, default=0, help='only the first faces of the test set (with --config)')
-    parser.add_argument('--device', default='auto')
+    add_device_argument(parser)
     parser.add_argument('--select', choices=SELECTIONS, default='random', help='which faces (default: %(default)s)')
     parser.add_argument('--count', type=int, default=12, help='faces in a sheet (default: %(default)s)')
     parser.add_argument('--columns', type=int, default=4)

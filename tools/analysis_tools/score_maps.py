@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from mmpose_sp.apis.arguments import add_device_argument
 from mmpose_sp.faces import compose, invert, map_grid, transform_points
 from mmpose_sp.faces.annotation_files import AnnotatedFace, load_face, tight_box
 from mmpose_sp.utils.images import read_image
@@ -143,7 +144,7 @@ def parse_args(argv=None) -> argparse.Namespace:
         '--landmarks', type=int, nargs='+', required=True, help='landmark of each face (one for all is fine)'
     )
     parser.add_argument('--show', choices=SHOWN, default='scores', help='F itself, or softmax(F / eps)')
-    parser.add_argument('--device', default='auto')
+    add_device_argument(parser)
     parser.add_argument('--size', type=int, default=256, help='side of each picture (default: 256)')
     parser.add_argument('--out', default='work_dirs/score_maps.png')
     args = parser.parse_args(argv)

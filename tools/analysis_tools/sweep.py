@@ -295,7 +295,7 @@ def main(argv=None) -> None:
         args.parser.error(f'{args.config}: no such config')
     from mmengine.config import Config
 
-    from mmpose_sp.utils.splits import validated_on_test_faces
+    from mmpose_sp.utils.validation_faces import validated_on_test_faces
 
     config = Config.fromfile(args.config)
     work_dir = Path(args.work_dir)

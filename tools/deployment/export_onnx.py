@@ -11,9 +11,8 @@ import argparse
 from pathlib import Path
 from typing import Optional, Sequence
 
-from mmpose_sp.apis.arguments import add_packaged_argument
+from mmpose_sp.apis.arguments import add_config_options, add_packaged_argument
 from mmpose_sp.apis.packaged import DEFAULT, PACKAGED
-from mmpose_sp.utils.dict_action import DictAction
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
@@ -24,7 +23,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument(
         '--flip-test', action='store_true', help='average with the mirrored crop: a little more accurate, half as fast'
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='changes of the config, as key=value')
+    add_config_options(parser)
     add_packaged_argument(parser)
     args = parser.parse_args(argv)
     if args.config is None:

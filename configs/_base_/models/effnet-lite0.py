@@ -1,5 +1,5 @@
 # EfficientNet-lite0 with ImageNet weights under a U-Net neck: maps of a quarter of the input, 3.1 M parameters.
-# `python tools/model_converters/efficientnet_lite.py data/weights/efficientnet-lite0.pth` makes the file of the weights;
+# `python tools/model_converters/efficientnet2mmpose.py data/weights/efficientnet-lite0.pth` makes the file of the weights;
 # without it, --cfg-options model.backbone.init_cfg=None trains from scratch.
 # The codec but for the labels, which are the benchmark's.
 maps = dict(

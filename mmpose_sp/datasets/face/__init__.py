@@ -1,5 +1,5 @@
 """Face landmark datasets."""
 
-from .benchmarks import SPCOFWDataset, SPFace300WDataset, SPFaceDataset, SPWFLWDataset
+from .face_datasets import SPCOFWDataset, SPFace300WDataset, SPFaceDataset, SPWFLWDataset
 
 __all__ = ['SPCOFWDataset', 'SPFace300WDataset', 'SPFaceDataset', 'SPWFLWDataset']

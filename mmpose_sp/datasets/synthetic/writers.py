@@ -15,16 +15,13 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from mmpose_sp.faces.benchmarks import COFW, FACE_300W, WFLW
+
 from .params import ATTRIBUTES, LAYOUTS
 from .plan import planned_face
 from .render import render_face
 
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 92]
-# 300-W: (folder, rates, images of the real set) of the parts that make up train and test
-_PARTS_300W = {
-    'train': (('afw', '300w', 337), ('helen/trainset', '300w', 2000), ('lfpw/trainset', '300w', 811)),
-    'test': (('helen/testset', '300w', 330), ('lfpw/testset', '300w', 224), ('ibug', 'ibug', 135)),
-}
 
 
 class _Job(NamedTuple):
@@ -107,10 +104,6 @@ def write_wflw(dst: Path, num_train: int, num_test: int, seed: int, size: int, w
 
     A tenth of the pictures show two faces side by side and so appear in two lines, as in the real set.
     """
-    full = dst / 'WFLW_annotations' / 'list_98pt_rect_attr_train_test'
-    subset = dst / 'WFLW_annotations' / 'list_98pt_test'
-    full.mkdir(parents=True)
-    subset.mkdir()
     for split, count in (('train', num_train), ('test', num_test)):
         jobs = [_Job('wflw', split, i, size, 'wflw', seed) for i in range(count)]
         lines, subsets = [], {a: [] for a in ATTRIBUTES}
@@ -121,7 +114,7 @@ def write_wflw(dst: Path, num_train: int, num_test: int, seed: int, size: int, w
                 continue
             kind = ('0--Portrait', '1--Pair')[len(group) > 1]
             name = f'{kind}/{kind.replace("--", "_")}_{split}_{i:06d}.jpg'
-            _save_jpg(dst / 'WFLW_images' / name, np.hstack([g.image for g in group]))
+            _save_jpg(dst / WFLW.download['images'] / name, np.hstack([g.image for g in group]))
             for k, g in enumerate(group):
                 points = g.points + [k * size, 0]
                 coordinates = ' '.join(f'{v:.6f}' for v in points.ravel())
@@ -139,10 +132,10 @@ def write_wflw(dst: Path, num_train: int, num_test: int, seed: int, size: int, w
                     if g.attributes[a]:
                         subsets[a].append(f'{coordinates} {name}')
             group = []
-        _save_lines(full / f'list_98pt_rect_attr_{split}.txt', lines)
+        _save_lines(dst / WFLW.download['split'].format(split), lines)
         if split == 'test':
             for a in ATTRIBUTES:
-                _save_lines(subset / f'list_98pt_test_{a}.txt', subsets[a])
+                _save_lines(dst / WFLW.download['subset'].format(a), subsets[a])
 
 
 def _rect(points: np.ndarray, index: int, seed: int, size: int, column: int) -> Tuple[int, int, int, int]:
@@ -156,6 +149,7 @@ def _rect(points: np.ndarray, index: int, seed: int, size: int, column: int) -> 
 
 
 def _save_lines(path: Path, lines: Sequence[str]):
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(''.join(line + '\n' for line in lines))
 
 
@@ -164,13 +158,13 @@ def write_cofw(dst: Path, num_train: int, num_test: int, seed: int, size: int, w
     for split, count, tag in (('train', num_train, 'Tr'), ('test', num_test, 'T')):
         sizes = [_varied_size(size, seed, 'cofw', split, i) for i in range(count)]
         jobs = [_Job('cofw', split, i, s, 'cofw', seed) for i, s in enumerate(sizes)]
-        _save_cofw(dst / f'COFW_{split}_color.mat', tag, count, _draw_all(jobs, workers, f'cofw {split}'))
+        _save_cofw(dst / COFW.download['split'].format(split), tag, count, _draw_all(jobs, workers, f'cofw {split}'))
 
 
 def _save_cofw(path: Path, tag: str, count: int, faces: Iterator[_Drawn]):
     import h5py
 
-    phis, boxes = np.zeros((87, count)), np.zeros((4, count))
+    phis, boxes = np.zeros((3 * COFW.num_landmarks, count)), np.zeros((4, count))
     with h5py.File(path, 'w', userblock_size=512) as f:
         cells = np.empty((1, count), dtype=object)
         group = f.create_group('#refs#')
@@ -196,9 +190,10 @@ def _save_cofw(path: Path, tag: str, count: int, faces: Iterator[_Drawn]):
 
 def write_300w(dst: Path, num_train: int, num_test: int, seed: int, size: int, workers: int) -> None:
     """afw, helen, lfpw and ibug with a ``.pts`` file (1-based) beside every picture; ibug is the hard part."""
-    for split, count in (('train', num_train), ('test', num_test)):
-        parts = _PARTS_300W[split]
-        for (folder, rates, _), n in zip(parts, _shares(count, [real for _, _, real in parts])):
+    for split, count in (('train', num_train), ('valid', num_test)):
+        parts = FACE_300W.splits[split]
+        for folder, n in zip(parts, _shares(count, [FACE_300W.published[part] for part in parts])):
+            rates = 'ibug' if folder == 'ibug' else '300w'
             (dst / folder).mkdir(parents=True)
             sizes = [_varied_size(size, seed, folder, i) for i in range(n)]
             jobs = [_Job('300w', folder, i, s, rates, seed) for i, s in enumerate(sizes)]

@@ -31,7 +31,7 @@ class EfficientNetLite(BaseBackbone):
         conv_cfg (dict, optional): Convolutions of the blocks. Defaults to ``nn.Conv2d``.
         norm_cfg (dict): Normalisation. Defaults to BatchNorm with the epsilon that the published weights have.
         init_cfg (dict, optional): See :class:`mmengine.model.BaseModule`; ``dict(type='Pretrained',
-            checkpoint=FILE)`` with a file made by ``tools/model_converters/efficientnet_lite.py``. Defaults to Kaiming.
+            checkpoint=FILE)`` with a file of ``tools/model_converters/efficientnet2mmpose.py``. Defaults to Kaiming.
 
     Citation: Tan and Le, "EfficientNet: Rethinking model scaling for convolutional neural networks", ICML 2019; the
     lite variants are Google's, Apache-2.0.
@@ -85,7 +85,7 @@ class EfficientNetLite(BaseBackbone):
             super().init_weights()
         except FileNotFoundError as error:
             raise FileNotFoundError(
-                f'{error}. Fix: python tools/model_converters/efficientnet_lite.py FILE makes it; '
+                f'{error}. Fix: python tools/model_converters/efficientnet2mmpose.py FILE makes it; '
                 '--cfg-options model.backbone.init_cfg=None trains from scratch'
             ) from error
 

@@ -1,4 +1,4 @@
-"""tools/analysis_tools/calibration.py on a tiny model with random weights."""
+"""tools/analysis_tools/calibrate.py on a tiny model with random weights."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from tools_by_path import load_tool
 from mmpose_sp.apis.model_loading import load_config, load_model
 from mmpose_sp.posterior import Calibration
 
-tool = load_tool('analysis_tools/calibration')
+tool = load_tool('analysis_tools/calibrate')
 
 
 @pytest.fixture(scope='module')

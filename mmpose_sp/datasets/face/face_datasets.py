@@ -1,7 +1,6 @@
 """WFLW, COFW and 300-W with validation, subset flags and a choice of face box.
 
-The module path matters: mmpose's inferencer takes the default face detector from the part that
-    follows ``datasets.``.
+The module path matters: mmpose's inferencer takes the default face detector from the part that follows ``datasets.``.
 """
 
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset

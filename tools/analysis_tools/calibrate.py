@@ -1,6 +1,6 @@
 """Does the confidence mean what it says? Fits a calibration on validation faces and measures it on test faces.
 
-    python tools/analysis_tools/calibration.py CONFIG CHECKPOINT --out-dir work_dirs/calibration
+    python tools/analysis_tools/calibrate.py CONFIG CHECKPOINT --out-dir work_dirs/calibration
 
 Writes calibration.json (the calibration, and all numbers before and after it) and calibration.png. Faces, crops and
 flip test are those of the config's val_dataloader and test_dataloader. Their faces must differ: where a config
@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Dict, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
+from mmpose_sp.apis.arguments import add_trained_arguments
 from mmpose_sp.apis.crops import heatmap_to_image
 from mmpose_sp.faces import invert, transform_points
 from mmpose_sp.utils.atomic import atomic_path
-from mmpose_sp.utils.dict_action import DictAction
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -44,22 +43,16 @@ class Collected(NamedTuple):
 def collect(model: nn.Module, config: Config, split: str) -> Collected:
     """Run a model on the faces of ``config.<split>_dataloader``."""
     import torch
-    from mmengine.runner import Runner
 
-    loader = config[f'{split}_dataloader'].copy()
-    loader.update(num_workers=0, persistent_workers=False)
+    from mmpose_sp.apis.predicted_samples import counted_landmarks, predicted_samples
+
     scores, labels, predictions, counted = [], [], [], []
-    for batch in tqdm(Runner.build_dataloader(loader), desc=split, unit='batch'):
-        with torch.no_grad():
-            samples = model.test_step(batch)
-        for sample in samples:
-            matrix = heatmap_to_image(model.head.decoder, sample.input_center, sample.input_scale)
-            truth, found = sample.gt_instances, sample.pred_instances
-            for target, points in ((labels, truth.keypoints[0]), (predictions, found.keypoints[0])):
-                target.append(transform_points(points, invert(matrix)))
-            visible = np.asarray(truth.keypoints_visible[0])
-            counted.append((visible if visible.ndim == 1 else visible[:, 0]) > 0)
-            scores.append(sample.pred_fields.heatmaps.cpu())
+    for sample in predicted_samples(model, config[f'{split}_dataloader'], split):
+        matrix = heatmap_to_image(model.head.decoder, sample.input_center, sample.input_scale)
+        for target, faces in ((labels, sample.gt_instances), (predictions, sample.pred_instances)):
+            target.append(transform_points(faces.keypoints[0], invert(matrix)))
+        counted.append(counted_landmarks(sample))
+        scores.append(sample.pred_fields.heatmaps.cpu())
     as_tensor = [torch.from_numpy(np.stack(values)).float() for values in (labels, predictions)]
     return Collected(torch.stack(scores), *as_tensor, np.stack(counted), model.head.decoder.eps)
 
@@ -155,7 +148,7 @@ def check_split(config: Config) -> None:
     Raises:
         ValueError: Both loaders read the same annotation file; names it and the fix.
     """
-    from mmpose_sp.utils.splits import validated_on_test_faces
+    from mmpose_sp.utils.validation_faces import validated_on_test_faces
 
     shared = validated_on_test_faces(config)
     if shared:
@@ -169,12 +162,9 @@ def check_split(config: Config) -> None:
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config')
-    parser.add_argument('checkpoint')
+    add_trained_arguments(parser)
     parser.add_argument('--out-dir', type=Path, default=Path('work_dirs/calibration'), help='(default: %(default)s)')
     parser.add_argument('--fit', choices=('val', 'test'), default='val', help='faces to fit on (default: val)')
-    parser.add_argument('--device', default='auto')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='changes of the config, as key=value')
     args = parser.parse_args(argv)
     args.parser = parser
     return args
