@@ -16,6 +16,7 @@ def run(context: Context) -> Section:
     codecs = {
         WFLW: ('wflw', ImageAwareLabelSmoothing(*SIZES)),
         WITH_EDGES: ('wflw', ImageAwareLabelSmoothing(*SIZES, edge_maps=True)),
+        'ours, own edges': ('wflw', ImageAwareLabelSmoothing(*SIZES, edges='own')),
         'ours, isotropic': ('wflw', ImageAwareLabelSmoothing(*SIZES, smoothing='isotropic')),
         'ours, no smoothing': ('wflw', ImageAwareLabelSmoothing(*SIZES, smoothing='none')),
         'ours, 300W': ('300w', ImageAwareLabelSmoothing(*SIZES, boundaries='300w')),

@@ -99,6 +99,23 @@ def boundary_curves(landmarks: np.ndarray, boundary, visible: Optional[np.ndarra
     return [spline_matrix(len(run), closed) @ points[run] for run, closed in visible_runs(present, boundary.closed)]
 
 
+def tangents(landmarks: np.ndarray, boundary) -> np.ndarray:
+    """Unit vectors (P, 2) along the spline of one boundary at its P landmarks of (K, 2), all of which are there.
+
+    NaN where neighbours coincide.
+    """
+    closed = boundary.closed and len(boundary.indices) > 2
+    curve = spline_matrix(len(boundary.indices), closed) @ landmarks[list(boundary.indices)]
+    at = np.arange(len(boundary.indices)) * SAMPLES_PER_SEGMENT
+    if closed:
+        around = len(curve) - 1  # its last point is its first
+        along = curve[(at + 1) % around] - curve[(at - 1) % around]
+    else:
+        along = curve[np.minimum(at + 1, len(curve) - 1)] - curve[np.maximum(at - 1, 0)]
+    length = np.linalg.norm(along, axis=-1, keepdims=True)
+    return along / np.where(length > 0, length, np.nan)
+
+
 class _Joined(NamedTuple):
     """The curves of a set of boundaries as one matrix product."""
 
@@ -168,6 +185,8 @@ def union_edge_map(
         np.ndarray: (h + 2 * padding, w + 2 * padding) float32 in [0, 1].
     """
     edge_map = _empty_maps(1, heatmap_size, padding)[0]
+    if not boundaries:
+        return edge_map
     joined = _joined(tuple(boundaries))
     points = landmarks[joined.used]
     if np.isfinite(points).all() and (visible is None or visible[joined.used].all()):

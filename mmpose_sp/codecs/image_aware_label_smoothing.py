@@ -1,6 +1,6 @@
 """The codec of the paper: labels with their annotation uncertainty in, landmarks with a confidence out."""
 
-from typing import List, Optional, Sequence, Tuple, Union
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from mmpose_sp.posterior import SUBPIXEL, Calibration, Sites, read_sites
 from . import boundary_maps, label_covariance
 
 SMOOTHING = ('image_aware', 'isotropic', 'none')
+EDGES = ('union', 'own')
 GRIDS = ('centers', 'corners')
 
 
@@ -27,10 +28,9 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
     the integers: heatmap = (input + 0.5) / stride - 0.5 with stride = input_size / heatmap_size, integral or not.
 
     With the default patch_radius 4 and gamma 0.01 a label of a 64 x 64 map has a standard deviation of 0.11 to 0.12
-    heatmap px, up to 1.15 times longer along the edge than across it: far below the grid. The paper leaves the patch
-    radius open; on real 68-point faces of 51 px in a 64 x 64 map, the long axis at a radius of 4 stays within 11
-    degrees (median) of the boundary's tangent, while 6 and 8 take in the neighbouring parts of the face (22 and 32
-    degrees, standard deviations 0.14 and 0.18 px). ``edge_weight`` raises the elongation, ``gamma`` the size.
+    heatmap px, 1.05 times longer along the edge than across it (median): far below the grid. ``edges='own'`` with a
+    larger radius, or a larger ``edge_weight``, raises the elongation, ``gamma`` the size; docs/choices.md has the
+    figures of real faces.
 
     Note:
 
@@ -65,6 +65,9 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         patch_radius (int): k; the patch has a side of 2k + 1 heatmap px. Defaults to 4
         blur_kernel (int): Kernel size of the blur of the edge map, odd, heatmap px. Defaults to 9
         sharpness (float): Sharpness factor of the edge map (torchvision's ``adjust_sharpness``). Defaults to 5
+        edges (str): Whose edges a landmark sees. ``'union'``: all curves of the face. ``'own'``: those that it lies on,
+            as each curve has an edge map of its own in STAR; a landmark on no curve then gets the Gaussian of M alone.
+            Defaults to ``'union'``
         edge_maps (bool): Whether to return ``edge_heatmaps``, the targets of an edge branch. Defaults to ``False``
         edge_sigma (float): Width of a line of the edge maps: standard deviation in heatmap px of the Gaussian of the
             distance to the curve. Defaults to 1
@@ -93,6 +96,7 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         patch_radius: int = 4,
         blur_kernel: int = 9,
         sharpness: float = 5.0,
+        edges: str = 'union',
         edge_maps: bool = False,
         edge_sigma: float = 1.0,
         subpixel: str = 'quadratic',
@@ -108,6 +112,7 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         self.scale_factor = np.array(self._label_grid.stride, dtype=np.float32)
         self._middle = (np.array(self.heatmap_size, dtype=np.float32) - 1) / 2
         self.smoothing = _one_of('smoothing', smoothing, SMOOTHING)
+        self.edges = _one_of('edges', edges, EDGES)
         self.subpixel = _one_of('subpixel', subpixel, SUBPIXEL)
         for name, kernel in {'gaussian_kernel': gaussian_kernel, 'blur_kernel': blur_kernel}.items():
             if kernel < 1 or kernel % 2 == 0:
@@ -168,9 +173,10 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
 
         if self.smoothing == 'image_aware':
             for face, seen, covariance in zip(labels, visible > 0, covariances):
-                covariance[:] = label_covariance.label_covariances(
-                    face, self._padded_edges(face, seen), self._margin, **self.smoothing_cfg
-                )
+                for landmarks, curves in self._edge_groups(len(face)):
+                    covariance[landmarks] = label_covariance.label_covariances(
+                        face[landmarks], self._padded_edges(face, seen, curves), self._margin, **self.smoothing_cfg
+                    )
         elif self.smoothing == 'isotropic':
             gaussian = label_covariance.gaussian_patch(
                 *(self.smoothing_cfg[key] for key in ('patch_radius', 'gaussian_kernel'))
@@ -196,7 +202,7 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
             keypoints_visible (np.ndarray): Visibilities in shape (K,) or (1, K)
 
         Returns:
-            SmoothingStages: Maps and patches in heatmap px.
+            SmoothingStages: Maps (of all curves) and patches (of those that each landmark sees) in heatmap px.
         """
         if not self.boundaries:
             raise ValueError('This codec has no boundaries, so there is no edge map to show')
@@ -204,8 +210,17 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         if keypoints_visible is not None:
             keypoints_visible = np.asarray(keypoints_visible).reshape(1, -1)
         labels, visible = self._labels(keypoints, keypoints_visible)
-        edges = self._padded_edges(labels[0], visible[0] > 0)
-        return label_covariance.smoothing_stages(labels[0], edges, self._margin, **self.smoothing_cfg)
+        face, seen = labels[0], visible[0] > 0
+        stages = label_covariance.smoothing_stages(
+            face, self._padded_edges(face, seen, self.boundaries), self._margin, **self.smoothing_cfg
+        )
+        for landmarks, curves in self._edge_groups(len(face)) if self.edges == 'own' else ():
+            own = label_covariance.smoothing_stages(
+                face[landmarks], self._padded_edges(face, seen, curves), self._margin, **self.smoothing_cfg
+            )
+            for key in ('edge_patches', 'refined_patches', 'joint_patches', 'covariances'):
+                getattr(stages, key)[landmarks] = getattr(own, key)
+        return stages
 
     def decode(self, encoded: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
         """Decode the score maps of one face.
@@ -311,9 +326,18 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
     def _margin(self) -> int:
         return label_covariance.smoothing_margin(self.smoothing_cfg['patch_radius'], self.smoothing_cfg['blur_kernel'])
 
-    def _padded_edges(self, labels: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    def _edge_groups(self, count: int) -> List[Tuple[np.ndarray, Tuple[Boundary, ...]]]:
+        """Landmarks (their indices) that see the same curves, with these curves."""
+        if self.edges == 'union':
+            return [(np.arange(count), self.boundaries)]
+        groups: Dict[Tuple[Boundary, ...], List[int]] = {}
+        for index in range(count):
+            groups.setdefault(tuple(curve for curve in self.boundaries if index in curve.indices), []).append(index)
+        return [(np.array(indices), curves) for curves, indices in groups.items()]
+
+    def _padded_edges(self, labels: np.ndarray, visible: np.ndarray, curves: Tuple[Boundary, ...]) -> np.ndarray:
         return boundary_maps.union_edge_map(
-            labels, self.boundaries, self.heatmap_size, self.edge_sigma, visible, padding=self._margin
+            labels, curves, self.heatmap_size, self.edge_sigma, visible, padding=self._margin
         )
 
 

@@ -6,11 +6,13 @@ first.
 """
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Sequence
 
 import numpy as np
 
-from .boundary_maps import blur_and_sharpen
+from mmpose_sp.faces import Boundary
+
+from .boundary_maps import blur_and_sharpen, tangents
 
 
 class SmoothingStages(NamedTuple):
@@ -33,6 +35,16 @@ class SmoothingStages(NamedTuple):
     """(K, P, P) M, Fig. 1 (f)."""
     covariances: np.ndarray
     """(K, 2, 2) gamma * Sigma_M in heatmap px^2, whose Gaussian is Fig. 1 (g)."""
+
+
+class EdgeAlignment(NamedTuple):
+    """The ellipses of label covariances beside the edges of the face."""
+
+    angle: np.ndarray
+    """(K,) degrees in [0, 90] between the long axis and the tangent of a curve through the landmark (of the nearest, if
+    there are two); NaN where there is none."""
+    std: np.ndarray
+    """(K, 2) standard deviations along the long and the short axis, heatmap px."""
 
 
 @lru_cache(maxsize=None)
@@ -165,3 +177,21 @@ def smoothing_stages(
         joint_patches=joint,
         covariances=gamma * patch_covariance(joint),
     )
+
+
+def edge_alignment(covariances: np.ndarray, landmarks: np.ndarray, boundaries: Sequence[Boundary]) -> EdgeAlignment:
+    """How far the covariances of a face follow its edges.
+
+    Args:
+        covariances (np.ndarray): (K, 2, 2) heatmap px^2.
+        landmarks (np.ndarray): (K, 2) heatmap px, finite.
+        boundaries (Sequence[Boundary]): The curves.
+    """
+    values, vectors = np.linalg.eigh(np.asarray(covariances, dtype=np.float64))
+    long_axis = vectors[..., 1]
+    angle = np.full(len(landmarks), np.nan)
+    for boundary in boundaries:
+        index = list(boundary.indices)
+        cosine = np.abs((long_axis[index] * tangents(landmarks, boundary)).sum(axis=-1))
+        angle[index] = np.fmin(angle[index], np.degrees(np.arccos(np.minimum(cosine, 1))))
+    return EdgeAlignment(angle, np.sqrt(np.maximum(values[:, ::-1], 0)))

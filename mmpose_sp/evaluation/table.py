@@ -25,6 +25,6 @@ def score_table(metrics: Dict[str, float], counts: Dict[str, int], title: str) -
         if count:
             scores = [f'{metrics[prefix + key]:.{digits}f}' for key, digits in (('NME', 2), ('FR', 2), ('AUC', 3))]
         table.add_row(subset, str(count), *scores, end_section=subset == 'full')
-    console = Console(file=io.StringIO(), width=100)
-    console.print(table)
-    return console.file.getvalue().rstrip()
+    text = io.StringIO()
+    Console(file=text, width=100).print(table)
+    return text.getvalue().rstrip()

@@ -9,7 +9,7 @@ from mmpose.structures import PoseDataSample
 from mmpose.utils import register_all_modules
 
 import mmpose_sp  # noqa: F401
-from mmpose_sp.codecs import ImageAwareLabelSmoothing
+from mmpose_sp.codecs import ImageAwareLabelSmoothing, edge_alignment
 from mmpose_sp.faces import boundary_sets
 
 
@@ -190,6 +190,43 @@ def test_stages_of_a_figure_match_the_encoded_covariances():
     sut = codec()
     stages = sut.smoothing_stages(points[0])
     np.testing.assert_array_equal(stages.covariances, sut.encode(points)['label_covariances'][0])
+
+
+def two_lines():
+    """A long horizontal line with its landmarks, and a vertical one that passes 3 map px beside its middle."""
+    across = np.stack([np.linspace(40, 216, 9), np.full(9, 128.0)], axis=-1)
+    up = np.stack([np.full(9, 140.0), np.linspace(40, 216, 9)], axis=-1)
+    boundaries = [('across', tuple(range(9)), False), ('up', tuple(range(9, 18)), False)]
+    return np.concatenate([across, up, [[60.0, 60.0]]]), boundaries
+
+
+def test_a_landmark_with_its_own_edges_sees_no_other_curve():
+    points, boundaries = two_lines()
+    own = ImageAwareLabelSmoothing((256, 256), (64, 64), boundaries, edges='own', edge_weight=1.0)
+    alone = ImageAwareLabelSmoothing((256, 256), (64, 64), boundaries[:1], edge_weight=1.0)
+    union = ImageAwareLabelSmoothing((256, 256), (64, 64), boundaries, edge_weight=1.0)
+    covariances = [codec.encode(points[None])['label_covariances'][0] for codec in (own, alone, union)]
+    np.testing.assert_allclose(covariances[0][:9], covariances[1][:9], atol=1e-7)
+    assert np.abs(covariances[2][4] - covariances[1][4]).max() > 1e-3, 'the other curve is near enough to be seen'
+    angles = edge_alignment(covariances[0], points, own.boundaries).angle
+    np.testing.assert_allclose(angles[[*range(1, 8), *range(10, 17)]], 0, atol=0.1)  # where the lines go on
+
+
+def test_a_landmark_on_no_curve_is_smoothed_evenly():
+    points, boundaries = two_lines()
+    codec = ImageAwareLabelSmoothing((256, 256), (64, 64), boundaries, edges='own', edge_weight=1.0)
+    even = ImageAwareLabelSmoothing((256, 256), (64, 64), boundaries, smoothing='isotropic')
+    found, expected = (each.encode(points[None])['label_covariances'][0, 18] for each in (codec, even))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize('edges', ['union', 'own'])
+def test_the_stages_show_what_is_encoded(edges):
+    points, boundaries = two_lines()
+    codec = ImageAwareLabelSmoothing((256, 256), (64, 64), boundaries, edges=edges)
+    np.testing.assert_allclose(
+        codec.smoothing_stages(points).covariances, codec.encode(points[None])['label_covariances'][0], rtol=1e-6
+    )
 
 
 def test_explicit_boundaries():

@@ -3,6 +3,7 @@ import pytest
 
 from mmpose_sp.codecs.boundary_maps import edge_heatmaps
 from mmpose_sp.codecs.label_covariance import (
+    edge_alignment,
     extract_patches,
     gaussian_patch,
     patch_covariance,
@@ -88,6 +89,15 @@ def curve():
     """An asymmetric open curve around the centre of a 64 x 64 map."""
     rng = np.random.default_rng(3)
     return line_at(0.4, centre=(31.5, 31.5)) + rng.uniform(-2, 2, (9, 2))
+
+
+def test_alignment_of_ellipses_by_hand():
+    """A square closed curve has at its corners the direction of the neighbours' difference; two ellipses beside it."""
+    square = np.array([[0.0, 0.0], [10.0, 0.0], [10.0, 10.0], [0.0, 10.0], [50.0, 50.0]])
+    slope = np.array([[5.0, -3.0], [-3.0, 5.0]])  # std 8^0.5 along (1, -1), 2^0.5 along (1, 1)
+    found = edge_alignment(np.stack([slope] * 4 + [np.diag([4.0, 1.0])]), square, [Boundary('b', (0, 1, 2, 3), True)])
+    np.testing.assert_allclose(found.angle, [0, 90, 0, 90, np.nan], atol=1e-4)
+    np.testing.assert_allclose(found.std, [[8**0.5, 2**0.5]] * 4 + [[2, 1]])
 
 
 def test_mirrored_landmarks_have_mirrored_covariances():

@@ -12,6 +12,7 @@ from mmengine.config import Config
 from tiny_run import write_config
 from tools_by_path import load_tool
 
+from mmpose_sp.benchmarks.problems import face_landmarks
 from mmpose_sp.faces import annotation_files as annotated_faces
 from mmpose_sp.visualization import PredictedFace
 
@@ -309,6 +310,18 @@ def test_smoothing_pipeline_command(cofw_pts):
     )
     for name in ('stages', 'spread'):
         assert np.ptp(cv2.imread(str(cofw_pts / 'out' / f'{name}.png'))) > 100
+
+
+def test_own_edges_are_followed_closer_in_the_statistics(tmp_path, capsys):
+    faces = [points[0] for points in face_landmarks('wflw', 3)]
+    annotations = [dict(image_id=0, keypoints=np.insert(points, 2, 2, axis=1).ravel().tolist()) for points in faces]
+    (tmp_path / 'a').mkdir()
+    path = tmp_path / 'a' / 'faces.json'
+    path.write_text(json.dumps(dict(images=[dict(id=0, file_name='0.jpg')], annotations=annotations)))
+    smoothing_pipeline.main(['--annotation', str(path), '--statistics'])
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[2:]]
+    ratio = {(row[0], int(row[1])): float(row[4]) for row in rows}
+    assert all(ratio['own', radius] > ratio['union', radius] for radius in (8, 12))
 
 
 def test_smoothing_pipeline_asks_for_the_image_of_a_pts_file(cofw_pts, capsys):
