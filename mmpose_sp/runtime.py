@@ -39,7 +39,7 @@ class Landmarker(BaseLandmarker):
 
     Args:
         model (str | Path): File of tools/deployment/export_onnx.py.
-        detector, batch_size, min_confidence, refine: See :class:`mmpose_sp.apis.FaceLandmarker`.
+        detector, batch_size, min_confidence, refine, rotations: See :class:`mmpose_sp.apis.FaceLandmarker`.
         providers: Of onnxruntime, in the order of preference. Defaults to the CPU.
 
     Raises:
@@ -51,13 +51,14 @@ class Landmarker(BaseLandmarker):
     def __init__(
         self,
         model: Union[str, Path],
-        detector: Union[str, Path, Detector] = 'haar',
+        detector: Union[str, Path, Detector] = 'yunet',
         batch_size: int = 32,
         min_confidence: float = 0.0,
         refine: int = 1,
         providers: Sequence[str] = ('CPUExecutionProvider',),
+        rotations: Sequence[int] = (0,),
     ) -> None:
-        super().__init__(detector, None, batch_size, min_confidence, refine)
+        super().__init__(detector, None, batch_size, min_confidence, refine, rotations)
         if not Path(model).is_file():
             raise FileNotFoundError(f'{model}: no such model')
         try:

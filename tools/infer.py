@@ -63,7 +63,7 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     complete_model_arguments(parser, args)
     if args.config.endswith('.onnx') and (args.checkpoint or args.cfg_options or args.device not in ('auto', 'cpu')):
         parser.error(f'{args.config}: a model of onnxruntime takes no checkpoint, device or config options')
-    if args.detector_weights and args.detector == 'haar':
+    if args.detector_weights and args.detector in ('yunet', 'haar'):
         parser.error('--detector-weights needs --detector CONFIG')
     return args
 
@@ -103,7 +103,9 @@ def make_landmarker(args: argparse.Namespace) -> BaseLandmarker:
     if args.config.endswith('.onnx'):
         from mmpose_sp.runtime import Landmarker
 
-        return Landmarker(args.config, args.detector, args.batch_size, args.min_confidence, args.refine)
+        return Landmarker(
+            args.config, args.detector, args.batch_size, args.min_confidence, args.refine, rotations=args.rotations
+        )
     from mmpose_sp.apis import FaceLandmarker
 
     return FaceLandmarker(
@@ -116,6 +118,7 @@ def make_landmarker(args: argparse.Namespace) -> BaseLandmarker:
         args.min_confidence,
         args.refine,
         args.cfg_options,
+        rotations=args.rotations,
     )
 
 

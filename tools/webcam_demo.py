@@ -97,6 +97,7 @@ def main(argv: Optional[List[str]] = None) -> int:
             args.detector_weights,
             min_confidence=args.min_confidence,
             refine=args.refine,
+            rotations=args.rotations,
         )
         writer = VideoWriter(args.out, source.fps) if args.out else None
         return run(args, landmarker, source, writer)

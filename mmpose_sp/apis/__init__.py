@@ -8,5 +8,6 @@ __getattr__, __all__ = lazy_exports(
     drawing='draw_result',
     landmarker='FaceLandmarker',
     results='FaceResult ImageResult',
+    yunet='YuNetFaceDetector',
     **{'.posterior': 'Calibration', '.faces': 'BoxMapping'},
 )

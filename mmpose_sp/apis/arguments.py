@@ -45,9 +45,9 @@ def add_detection_arguments(parser: argparse.ArgumentParser, boxes: argparse._Ac
     boxes.add_argument('--whole-image', action='store_true', help='every picture is one face, without detection')
     boxes.add_argument(
         '--detector',
-        default='haar',
-        metavar='CONFIG',
-        help="config of an mmdet detector (default: OpenCV's cascade for upright frontal faces)",
+        default='yunet',
+        metavar='NAME',
+        help="'yunet' (the default), 'haar' (OpenCV's cascade), or the config of an mmdet detector",
     )
     parser.add_argument('--detector-weights', metavar='FILE', help='checkpoint of the mmdet detector')
     parser.add_argument(
@@ -63,6 +63,14 @@ def add_detection_arguments(parser: argparse.ArgumentParser, boxes: argparse._Ac
         default=1,
         metavar='N',
         help='crop detected faces anew by their landmarks N times (default: 1)',
+    )
+    parser.add_argument(
+        '--rotations',
+        type=int,
+        nargs='+',
+        default=[0],
+        metavar='DEGREES',
+        help='turn the picture so far to look for faces; 0 90 180 270 finds lying and upside-down ones (default: 0)',
     )
     parser.add_argument(
         '--draw',

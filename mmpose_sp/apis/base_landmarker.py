@@ -9,12 +9,13 @@ from typing import Any, Callable, Deque, Iterable, Iterator, List, Optional, Seq
 import cv2
 import numpy as np
 
-from mmpose_sp.faces import SCHEMES
+from mmpose_sp.faces import SCHEMES, transform_boxes, turned_to_image
 
 from .boxes import check_boxes
-from .detectors import Detections, HaarFaceDetector, MMDetFaceDetector, haar_mapping
+from .detectors import Detections, HaarFaceDetector, MMDetFaceDetector, best_of_overlapping, haar_mapping
 from .results import FaceResult, ImageResult
 from .sources import Frame, Source, open_source
+from .yunet import YuNetFaceDetector, yunet_mapping
 
 LONG_INPUT = 16  # pictures from which on a progress bar is shown
 MAX_WAITING_PIXELS = 2**26  # of pictures that are kept while their crops wait for a full batch
@@ -27,7 +28,7 @@ class BaseLandmarker(ABC):
     """What :class:`FaceLandmarker` and :class:`mmpose_sp.runtime.Landmarker` have in common.
 
     Args:
-        detector, detector_weights, batch_size, min_confidence, refine: See :class:`FaceLandmarker`.
+        detector, detector_weights, batch_size, min_confidence, refine, rotations: See :class:`FaceLandmarker`.
         device: Of an mmdet detector.
     """
 
@@ -40,13 +41,17 @@ class BaseLandmarker(ABC):
         batch_size: int,
         min_confidence: float,
         refine: int,
+        rotations: Sequence[int],
         device: str = 'cpu',
     ) -> None:
         if batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
+        if not rotations or any(degrees % 90 for degrees in rotations):
+            raise ValueError(f'rotations must be multiples of 90 degrees such as (0, 90, 180, 270), got {rotations}')
         self.batch_size = batch_size
         self.min_confidence = min_confidence
         self.refine = refine
+        self.rotations = tuple(rotations)
         self.device = device
         self._detector_spec = detector, detector_weights
         self._detector: Optional[Detector] = None
@@ -81,6 +86,8 @@ class BaseLandmarker(ABC):
             spec, weights = self._detector_spec
             if callable(spec):
                 self._detector = spec
+            elif str(spec) == 'yunet':
+                self._detector = YuNetFaceDetector(yunet_mapping(self.dataset_name))
             elif str(spec) == 'haar':
                 self._detector = HaarFaceDetector(haar_mapping(self.dataset_name))
             else:
@@ -186,8 +193,8 @@ class BaseLandmarker(ABC):
                 entry.image = image
             if keep_image or entry.refine:
                 entry.pixels = width * height
-            boxes = self._boxes(image, frame, index, boxes_of, whole_image)
-            samples = [self._crop(image, box, frame.name) for box in boxes]
+            boxes, entry.turns = self._boxes(image, frame, index, boxes_of, whole_image)
+            samples = [self._crop(_turned(image, k), box, frame.name) for box, k in zip(boxes, entry.turns)]
         except (OSError, ValueError, TypeError, MemoryError, cv2.error) as error:
             if not record:
                 raise
@@ -198,15 +205,27 @@ class BaseLandmarker(ABC):
 
     def _boxes(
         self, image: np.ndarray, frame: Frame, index: int, boxes_of: Optional[Callable], whole_image: bool
-    ) -> np.ndarray:
-        """(N, 5) boxes with scores."""
+    ) -> Tuple[np.ndarray, List[int]]:
+        """(N, 5) boxes with scores, in px of the picture after so many quarter turns as are returned for each."""
         height, width = image.shape[:2]
         if whole_image:
-            return np.array([[0, 0, width, height, 1]], dtype=np.float32)  # as mmpose takes the whole image
+            return np.array([[0, 0, width, height, 1]], dtype=np.float32), [0]  # as mmpose takes the whole image
         if boxes_of is not None:
-            return check_boxes(boxes_of(frame.name, index), width, height, frame.name)
-        boxes, scores = self.detector(image)
-        return np.concatenate([np.reshape(boxes, (-1, 4)), np.reshape(scores, (-1, 1))], axis=1).astype(np.float32)
+            boxes = check_boxes(boxes_of(frame.name, index), width, height, frame.name)
+            return boxes, [0] * len(boxes)
+        found, turns, upright = [], [], []
+        for k in (degrees // 90 % 4 for degrees in self.rotations):
+            boxes, scores = self.detector(_turned(image, k))
+            boxes = np.reshape(boxes, (-1, 4))
+            found.append(np.concatenate([boxes, np.reshape(scores, (-1, 1))], axis=1))
+            upright.append(transform_boxes(boxes, turned_to_image((width, height), k)))
+            turns += [k] * len(boxes)
+        boxes = np.concatenate(found).astype(np.float32)
+        if len(found) == 1:
+            return boxes, turns
+        # a face is found at other turns as well, but never so surely as upright
+        kept = best_of_overlapping(np.concatenate(upright), boxes[:, 4])
+        return boxes[kept], [turns[i] for i in kept]
 
     def _run(self, crops: List['_Crop'], score_maps: bool) -> None:
         """Predict the faces of a batch and put them into their pictures' results."""
@@ -229,7 +248,8 @@ class BaseLandmarker(ABC):
         face = entry.faces[index]
         box = np.concatenate([face.landmarks.min(axis=0), face.landmarks.max(axis=0)])
         box = box if (box[2:] > box[:2]).all() else face.box
-        return self._crop(entry.image, np.append(box, np.float32(face.box_score)), entry.result.name)
+        image = _turned(entry.image, entry.turns[index])
+        return self._crop(image, np.append(box, np.float32(face.box_score)), entry.result.name)
 
 
 class _Waiting:
@@ -237,7 +257,8 @@ class _Waiting:
 
     def __init__(self, result: ImageResult) -> None:
         self.result = result
-        self.faces: List[Optional[FaceResult]] = []
+        self.faces: List[Optional[FaceResult]] = []  # in px of the picture after the quarter turns of each
+        self.turns: List[int] = []
         self.pixels = 0
         self.min_confidence = 0.0
         self.refine = 0
@@ -248,8 +269,17 @@ class _Waiting:
         return all(face is not None for face in self.faces)
 
     def finish(self) -> ImageResult:
-        self.result.faces = [face for face in self.faces if face.confidence.mean() >= self.min_confidence]
+        self.result.faces = [
+            face.moved(turned_to_image(self.result.size, k)) if k else face
+            for face, k in zip(self.faces, self.turns)
+            if face.confidence.mean() >= self.min_confidence
+        ]
         return self.result
+
+
+def _turned(image: np.ndarray, turns: int) -> np.ndarray:
+    """The picture after so many quarter turns against the clock."""
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
 _Crop = Tuple[_Waiting, int, Any]  # a picture, the index of a face in it, and the face cut out

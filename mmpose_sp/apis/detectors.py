@@ -1,4 +1,4 @@
-"""Face detectors: OpenCV's cascade, which needs no download, and any detector of mmdet.
+"""Face detectors: OpenCV's cascade and any detector of mmdet; the one that comes with mmpose_sp is in yunet.py.
 
 A detector takes a uint8 BGR picture and returns ``(boxes, scores)``: (N, 4) float32 landmark boxes x1 y1 x2 y2 in
 image px and (N,) scores in [0, 1], best first. Any function of that kind serves as well.
@@ -105,7 +105,13 @@ class MMDetFaceDetector:
         iou: float = IOU,
         mapping: BoxMapping = BoxMapping(),  # noqa: B008
     ) -> None:
-        from mmdet.apis import DetInferencer
+        try:
+            from mmdet.apis import DetInferencer
+        except ImportError as error:
+            raise ImportError(
+                f'{config}: a detector of mmdet needs it: {error}. Fix: install OpenMMLab (README), or take one of the '
+                "detectors that come with mmpose_sp, 'yunet' or 'haar'"
+            ) from error
 
         self._detector = DetInferencer(
             model=str(config),
@@ -129,14 +135,20 @@ class MMDetFaceDetector:
 
 def _faces(boxes: np.ndarray, scores: np.ndarray, threshold: float, iou: float, mapping: BoxMapping) -> Detections:
     """Drop unsure and doubled boxes, map the rest to landmark boxes, best first."""
+    sure = scores >= threshold
+    kept = best_of_overlapping(boxes[sure], scores[sure], iou)
+    return mapping(boxes[sure][kept]), scores[sure][kept].astype(np.float32)
+
+
+def best_of_overlapping(boxes: np.ndarray, scores: np.ndarray, iou: float = IOU) -> List[int]:
+    """Indices of the boxes (N, 4) that overlap no better one by more than ``iou``, best first."""
     order = np.argsort(-scores, kind='stable')
-    order = order[scores[order] >= threshold]
     kept: List[int] = []
     while order.size:
         best, order = order[0], order[1:]
-        kept.append(best)
+        kept.append(int(best))
         order = order[_overlap(boxes[best], boxes[order]) <= iou]
-    return mapping(boxes[kept]), scores[kept].astype(np.float32)
+    return kept
 
 
 def _overlap(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:

@@ -33,9 +33,10 @@ class FaceLandmarker(BaseLandmarker):
         config (str | Path | Config): Config of the model.
         checkpoint (str | Path): Its weights, loaded with ``weights_only``.
         device (str): 'auto', 'cpu', 'cuda:0', ... Defaults to 'auto'.
-        detector (str | Path | Callable): Who finds the faces where no boxes are given: ``'haar'``, OpenCV's cascade
-            for upright frontal faces; the config of an mmdet detector; or a function from a uint8 BGR picture to boxes
-            (N, 4) and scores (N,). Defaults to ``'haar'``.
+        detector (str | Path | Callable): Who finds the faces where no boxes are given: ``'yunet'``, which comes with
+            mmpose_sp (:class:`YuNetFaceDetector`); ``'haar'``, OpenCV's cascade for upright frontal faces; the config
+            of an mmdet detector; or a function from a uint8 BGR picture to boxes (N, 4) and scores (N,). Defaults to
+            ``'yunet'``.
         detector_weights (str | Path, optional): Checkpoint of the mmdet detector.
         batch_size (int): Faces that the network sees at once. Defaults to 32.
         min_confidence (float): Detected faces whose landmarks have a lower mean confidence are dropped: few of a
@@ -49,6 +50,9 @@ class FaceLandmarker(BaseLandmarker):
         calibration (Calibration, optional): The four numbers that make confidences and ellipses say what happens, see
             tools/analysis_tools/calibrate.py. Defaults to what the checkpoint stores; the identity ``Calibration()``
             without.
+        rotations (Sequence[int]): Degrees against the clock by which the picture is turned to look for faces, multiples
+            of 90. ``(0, 90, 180, 270)`` finds lying and upside-down faces, and lands each upright in the network, for
+            four times the time of the detector. Defaults to ``(0,)``.
 
     Raises:
         FileNotFoundError: No such config or checkpoint.
@@ -64,15 +68,18 @@ class FaceLandmarker(BaseLandmarker):
         config: Union[str, Path, Config],
         checkpoint: Union[str, Path, None],
         device: str = 'auto',
-        detector: Union[str, Path, Detector] = 'haar',
+        detector: Union[str, Path, Detector] = 'yunet',
         detector_weights: Union[str, Path, None] = None,
         batch_size: int = 32,
         min_confidence: float = 0.0,
         refine: int = 1,
         cfg_options: Optional[dict] = None,
         calibration: Optional[Calibration] = None,
+        rotations: Sequence[int] = (0,),
     ) -> None:
-        super().__init__(detector, detector_weights, batch_size, min_confidence, refine, choose_device(device))
+        super().__init__(
+            detector, detector_weights, batch_size, min_confidence, refine, rotations, choose_device(device)
+        )
         cfg = load_config(config, cfg_options)
         cfg.model.test_cfg = dict(cfg.model.get('test_cfg') or {}, output_covariances=True)
         self.model: Any = load_model(cfg, checkpoint, self.device)

@@ -1,9 +1,11 @@
 """What inference returns: one :class:`ImageResult` per picture with one :class:`FaceResult` per face."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import List, Optional, Tuple
 
 import numpy as np
+
+from mmpose_sp.faces import compose, transform_boxes, transform_covariances, transform_points
 
 
 @dataclass
@@ -28,6 +30,18 @@ class FaceResult:
     box_score: float
     heatmap_to_image: np.ndarray
     score_maps: Optional[np.ndarray] = None
+
+    def moved(self, matrix: np.ndarray) -> 'FaceResult':
+        """The face in px of another picture, into which the (2, 3) map leads; it turns by quarters at most."""
+        return replace(
+            self,
+            landmarks=transform_points(self.landmarks, matrix).astype(np.float32),
+            covariance=None
+            if self.covariance is None
+            else transform_covariances(self.covariance, matrix).astype(np.float32),
+            box=transform_boxes(self.box, matrix).astype(np.float32),
+            heatmap_to_image=compose(matrix, self.heatmap_to_image),
+        )
 
 
 @dataclass

@@ -8,8 +8,10 @@ from .coordinates import (
     crop_to_image,
     invert,
     map_grid,
+    transform_boxes,
     transform_covariances,
     transform_points,
+    turned_to_image,
 )
 from .schemes import (
     BOX_DIAGONAL,
@@ -43,6 +45,8 @@ __all__ = [
     'scheme_of_count',
     'subset_flags',
     'subset_names',
+    'transform_boxes',
     'transform_covariances',
     'transform_points',
+    'turned_to_image',
 ]

@@ -98,6 +98,20 @@ def crop_to_image(
     return np.column_stack([linear, center - linear @ (0.5 * size)])
 
 
+def turned_to_image(size: Tuple[int, int], turns: int) -> np.ndarray:
+    """(2, 3) map from px of ``numpy.rot90(image, turns)`` to px of the image, whose size is (w, h)."""
+    middle = (np.asarray(size, dtype=np.float64) - 1) / 2
+    cosine, sine = ((1, 0), (0, 1), (-1, 0), (0, -1))[turns % 4]
+    linear = np.array([[cosine, -sine], [sine, cosine]], dtype=np.float64)
+    return np.column_stack([linear, middle - linear @ (middle[::-1] if turns % 2 else middle)])
+
+
+def transform_boxes(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Map (..., 4) boxes x1 y1 x2 y2 by a map that keeps axes parallel to axes; float64."""
+    corners = transform_points(np.reshape(boxes, (*np.shape(boxes)[:-1], 2, 2)), matrix)
+    return np.concatenate([corners.min(axis=-2), corners.max(axis=-2)], axis=-1)
+
+
 def outside_image(points: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
     """Which of (..., 2) points lie outside an image of ``size`` (w, h), whose first pixel reaches from -0.5 to 0.5."""
     return np.asarray(((points < -0.5) | (points > np.asarray(size) - 0.5)).any(axis=-1))

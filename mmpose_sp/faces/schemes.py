@@ -22,7 +22,7 @@ class Boundary(NamedTuple):
 
 
 class BoxMapping(NamedTuple):
-    """Square landmark box of a detector's box, in units of the detector box's longer side s.
+    """Square landmark box of a detector's box, in units of the root s of the detector box's area.
 
     Attributes:
         scale: Side of the landmark box / s.
@@ -37,7 +37,7 @@ class BoxMapping(NamedTuple):
         boxes = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
         if self == BoxMapping():
             return boxes
-        side = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, keepdims=True)
+        side = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1, keepdims=True))
         centre = (boxes[:, :2] + boxes[:, 2:]) / 2 + side * np.array([0, self.down], dtype=np.float32)
         half = side * self.scale / 2
         return np.concatenate([centre - half, centre + half], axis=1).astype(np.float32)
@@ -64,6 +64,7 @@ class FaceScheme:
         gamma: Scale of the label covariance that the paper trains with.
         shown: Landmarks for figures, one on an edge of each kind: jaw, brow, nose, eye corner, lip.
         haar_box: From the box of OpenCV's frontal-face cascade to the box around the landmarks.
+        yunet_box: From the box of YuNet, the detector that comes with mmpose_sp.
         annotation_file: Pattern of converted files, ``{}`` stands for the split.
         download: What -> its path in the official download, where ``{}`` stands for the split or the subset.
         splits: Split of the converted files -> the parts (of ``published``) that it is made of.
@@ -85,6 +86,7 @@ class FaceScheme:
     gamma: float = 0.01
     shown: Tuple[int, ...] = ()
     haar_box: BoxMapping = BoxMapping(scale=0.88, down=0.147)  # noqa: RUF009  measured for 300-W
+    yunet_box: BoxMapping = BoxMapping(scale=0.916, down=0.135)  # noqa: RUF009  likewise
     annotation_file: str = ''
     download: Mapping[str, str] = field(default_factory=dict)
     splits: Mapping[str, Tuple[str, ...]] = field(default_factory=dict)

@@ -230,6 +230,6 @@ def test_good_boxes_pass():
 
 
 def test_box_mapping_by_hand():
-    mapped = BoxMapping(scale=0.5, down=0.1)(np.array([[100.0, 50, 300, 250], [0, 0, 100, 40]]))
-    np.testing.assert_allclose(mapped, [[150, 120, 250, 220], [25, 5, 75, 55]])
+    mapped = BoxMapping(scale=0.5, down=0.1)(np.array([[100.0, 50, 300, 250], [0, 0, 90, 40]]))
+    np.testing.assert_allclose(mapped, [[150, 120, 250, 220], [30, 11, 60, 41]])  # roots of the areas: 200 and 60
     np.testing.assert_array_equal(BoxMapping()([[0, 0, 100, 40]]), [[0, 0, 100, 40]])

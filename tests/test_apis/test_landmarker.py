@@ -154,6 +154,43 @@ def test_unsure_faces_of_the_detector_are_dropped(landmarker, monkeypatch):
     assert len(landmarker(image, bboxes=boxes)[0].faces) == 2  # given, not guessed
 
 
+@pytest.mark.parametrize('turns', [1, 2, 3])
+def test_a_lying_face_is_turned_upright_for_the_network(landmarker, monkeypatch, turns):
+    upright, box = noise(180, 140), np.array([[30.0, 20, 120, 110]])
+
+    def detector(image):
+        """Sure of the face as it stands upright, less sure of where it lies."""
+        if image.shape == upright.shape and (image == upright).all():
+            return box, np.array([0.9])
+        return (np.array([[30.0, 40, 120, 120]]), np.array([0.6])) if image.shape == upright.shape else ([], [])
+
+    monkeypatch.setattr(landmarker, '_detector', detector)
+    (expected,) = landmarker(upright)[0].faces
+    monkeypatch.setattr(landmarker, 'rotations', (0, 90, 180, 270))
+    lying = np.ascontiguousarray(np.rot90(upright, -turns))
+    (face,) = landmarker(lying)[0].faces
+    height, width = lying.shape[:2]
+    x, y = expected.landmarks.T  # where a pixel of the upright picture went
+    where = {1: (width - 1 - y, x), 2: (width - 1 - x, height - 1 - y), 3: (y, height - 1 - x)}[turns]
+    np.testing.assert_allclose(face.landmarks, np.stack(where, axis=1), atol=1e-3)
+    swapped = turns % 2
+    variances = np.diagonal(expected.covariance, axis1=1, axis2=2)
+    np.testing.assert_allclose(
+        np.diagonal(face.covariance, axis1=1, axis2=2), variances[:, ::-1] if swapped else variances, rtol=1e-4
+    )
+    assert face.box_score == pytest.approx(0.9)
+    peak = np.array([3.0, 5.0])  # a pixel of the maps lies on the same pixel of the face
+    x, y = expected.heatmap_to_image[:, :2] @ peak + expected.heatmap_to_image[:, 2]
+    where = {1: (width - 1 - y, x), 2: (width - 1 - x, height - 1 - y), 3: (y, height - 1 - x)}[turns]
+    np.testing.assert_allclose(face.heatmap_to_image[:, :2] @ peak + face.heatmap_to_image[:, 2], where, atol=1e-3)
+
+
+@pytest.mark.parametrize('rotations', [(), (0, 45)])
+def test_rotations_are_quarter_turns(rotations):
+    with pytest.raises(ValueError, match='multiples of 90'):
+        random_landmarker(rotations=rotations)
+
+
 def test_boxes_by_name_and_with_scores(landmarker, tmp_path):
     from mmpose_sp.visualization.sheets import write_image
 

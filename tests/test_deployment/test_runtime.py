@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmpose_sp.apis import FaceLandmarker, HaarFaceDetector
+from mmpose_sp.apis import FaceLandmarker, YuNetFaceDetector
 from mmpose_sp.datasets.synthetic import render_face
 from mmpose_sp.runtime import Landmarker
 from mmpose_sp.utils.images import read_image
@@ -75,7 +75,7 @@ def test_given_boxes_and_score_maps(runtime, landmarker):
 def test_what_it_says_of_itself(runtime, landmarker):
     assert (runtime.dataset_name, runtime.num_landmarks) == (landmarker.dataset_name, landmarker.num_landmarks)
     assert runtime.boundaries == landmarker.boundaries
-    assert isinstance(runtime.detector, HaarFaceDetector)
+    assert isinstance(runtime.detector, YuNetFaceDetector)
     assert runtime.detector.mapping == landmarker.detector.mapping
 
 

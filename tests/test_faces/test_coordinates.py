@@ -11,8 +11,10 @@ from mmpose_sp.faces import (
     crop_to_image,
     invert,
     map_grid,
+    transform_boxes,
     transform_covariances,
     transform_points,
+    turned_to_image,
 )
 
 POINTS = np.random.default_rng(0).uniform(-20, 300, (9, 2))
@@ -59,3 +61,17 @@ def test_covariances_follow_their_points():
     cloud = np.random.default_rng(1).normal(size=(500, 2)) @ [[2, 0.5], [0, 1]]
     expected = np.cov(transform_points(cloud, matrix).T)
     np.testing.assert_allclose(transform_covariances(np.cov(cloud.T), matrix), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize('turns', [0, 1, 2, 3, -1, 5])
+def test_pixels_of_a_turned_picture_are_found_again(turns):
+    image = np.arange(20).reshape(4, 5)
+    matrix = turned_to_image((5, 4), turns)
+    turned = np.rot90(image, turns)
+    for (y, x), value in np.ndenumerate(turned):
+        column, row = transform_points(np.array([x, y]), matrix)
+        assert image[int(row), int(column)] == value
+    corners = transform_boxes(np.array([[1.0, 1, 3, 2]]), matrix)  # of pixels 1, 1 and 3, 2
+    values = turned[[1, 2], [1, 3]]
+    ys, xs = np.divmod(values, 5)
+    np.testing.assert_array_equal(corners, [[xs.min(), ys.min(), xs.max(), ys.max()]])
