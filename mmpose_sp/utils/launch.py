@@ -21,7 +21,8 @@ def prepare_cpu_processes(argv: List[str]) -> None:
     """Let several processes train on a machine without GPUs; appends to ``argv`` (in place) what that takes.
 
     mmengine puts every process on a GPU, whichever backend the config names. So the process group is made here, with
-    gloo, which mmengine accepts as it is; and the model's wrapper is told that there is no device to name.
+    gloo, which mmengine accepts as it is; and the model's wrapper is told that there is no device to name. torch has
+    no synchronised batch statistics without GPUs: each process keeps its own.
     """
     if torch.cuda.is_available() or _launcher(argv) != 'pytorch':
         return
@@ -30,7 +31,7 @@ def prepare_cpu_processes(argv: List[str]) -> None:
     config = Config.fromfile(next((word for word in argv[1:] if Path(word).is_file()), ''))
     if 'model_wrapper_cfg' not in config:  # what mmengine does by itself where it makes the wrapper
         options.update(broadcast_buffers=False, find_unused_parameters=config.get('find_unused_parameters', False))
-    argv += ['--cfg-options', *(f'model_wrapper_cfg.{key}={value}' for key, value in options.items())]
+    argv += ['--cfg-options', 'sync_bn=None', *(f'model_wrapper_cfg.{key}={value}' for key, value in options.items())]
 
 
 def _launcher(argv: List[str]) -> str:

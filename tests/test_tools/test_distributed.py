@@ -175,7 +175,9 @@ def test_dist_train_and_dist_test_run_without_gpus(tmp_path, monkeypatch):
     import sweep
 
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
-    config = write_config(tmp_path, extra="test_dataloader['dataset'] = dict(loader['dataset'], ann_file='test.json')")
+    # sync_bn is what torch has no form of without GPUs
+    extra = "sync_bn = 'torch'\ntest_dataloader['dataset'] = dict(loader['dataset'], ann_file='test.json')"
+    config = write_config(tmp_path, extra=extra)
     shutil.copy(tmp_path / 'faces.json', tmp_path / 'test.json')
     options = [
         '--grid',

@@ -1,0 +1,183 @@
+"""Every number that a published recipe fixes, beside its source, in the built configs.
+
+Sources: the paper by section, STAR's code (github.com/ZhenglinZhou/STAR) by file, and docs/choices.md where the paper
+is silent and the number is ours. A changed number fails here, whatever else still works.
+"""
+
+import numpy as np
+import pytest
+from config_helpers import FOLDER, encoder_of, load, training_pipeline
+from mmpose.registry import KEYPOINT_CODECS, MODELS, TRANSFORMS
+
+from mmpose_sp.faces import SCHEMES
+from mmpose_sp.posterior import sites
+
+RECIPES = {
+    f'{objective} {data}': FOLDER / data / f'td-hm_aam-hg4_{objective}-4xb32-200e_{data}-256x256.py'
+    for objective in ('sp', 'star')
+    for data in ('wflw', 'cofw', '300w')
+}
+
+
+class Built:
+    """A config and what it builds, by short names."""
+
+    def __init__(self, path):
+        self.cfg = load(path)
+        self.codec = KEYPOINT_CODECS.build(encoder_of(self.cfg))
+        self.head = MODELS.build(self.cfg.model.head)
+        self.loss = self.head.loss_module
+        self.steps = {step['type']: step for step in training_pipeline(self.cfg)}
+        self.smoothing = self.codec.smoothing_cfg
+        self.optimizer = self.cfg.optim_wrapper.optimizer
+        (self.schedule,) = self.cfg.param_scheduler
+
+    def transform(self, name):
+        step = {key: value for key, value in self.steps[name].items() if key != 'encoder'}
+        return TRANSFORMS.build(step)
+
+    def deviations(self):
+        """Shift (of the box), scale and rotation (degrees): standard deviations of mmpose's truncated normal."""
+        step, cut = self.steps['RandomBBoxTransform'], 0.5395600  # of a normal distribution cut at one sigma
+        low, high = step['scale_factor']
+        return tuple(round(cut * size, 2) for size in (step['shift_factor'], (high - low) / 2, step['rotate_factor']))
+
+
+@pytest.fixture(scope='module', params=RECIPES)
+def recipe(request):
+    return request.param, Built(RECIPES[request.param])
+
+
+#: What -> (how to read it, the published value, its source). Of every recipe.
+COMMON = {
+    'batch of 4 processes': (lambda b: 4 * b.cfg.train_dataloader.batch_size, 128, 'A1.3'),
+    'batch of the learning rate': (lambda b: b.cfg.auto_scale_lr.base_batch_size, 128, 'A1.3'),
+    'optimiser': (lambda b: b.optimizer.type, 'Adam', 'A1.3'),
+    'learning rate': (lambda b: b.optimizer.lr, 1e-3, 'A1.3'),
+    'weight decay': (lambda b: b.optimizer.weight_decay, 1e-5, 'choices.md'),
+    'epochs': (lambda b: b.cfg.train_cfg.max_epochs, 200, 'A1.3'),
+    'milestones': (lambda b: b.schedule.milestones, [80, 140, 180], "choices.md, STAR's shares of the schedule"),
+    'fall': (lambda b: b.schedule.gamma, 0.1, 'STAR conf/alignment.py'),
+    'batch statistics': (lambda b: b.cfg.sync_bn, 'torch', 'STAR trainer.py'),
+    'averaging': (lambda b: b.cfg.default_hooks.ema.momentum, 0.001, 'choices.md'),
+    'input': (lambda b: b.codec.input_size, (256, 256), '5, A1.3'),
+    'maps': (lambda b: b.codec.heatmap_size, (64, 64), 'A1.3'),
+    'stacks': (lambda b: b.cfg.model.backbone.num_stacks, 4, '5'),
+    'width': (lambda b: b.cfg.model.backbone.channels, 256, 'STAR lib/backbone/stackedHGNetV1.py'),
+    'weights of the stacks': (lambda b: b.head._stack_weights(4), [1 / 8, 1 / 4, 1 / 2, 1], 'STAR conf/alignment.py'),
+    'point target': (lambda b: b.head.point_sigma, 0.4, 'choices.md; STAR lib/dataset/encoder/encoder_default.py'),
+    'AWing': (
+        lambda b: [(x.alpha, x.omega, x.epsilon, x.theta) for x in (b.head.point_loss, b.head.edge_loss)],
+        [(2.1, 14, 1, 0.5)] * 2,
+        'Wang et al., ICCV 2019, 4.2',
+    ),
+    'AWing, weighted map': (
+        lambda b: (b.head.edge_loss.foreground_weight, b.head.edge_loss.foreground_threshold),
+        (10, 0.2),
+        'Wang et al., ICCV 2019, 4.3',
+    ),
+    'crop': (lambda b: b.steps['GetBBoxCenterScale']['padding'], 1.25, "choices.md, mmpose's"),
+    'shift, scale, rotation': (
+        lambda b: b.deviations(),
+        (0.05, 0.1, 17.81),
+        'STAR lib/dataset/augmentation.py: 0.05, 0.1, 18',
+    ),
+    'mirroring': (lambda b: b.steps['RandomFlip']['prob'], 0.5, 'STAR lib/dataset/augmentation.py'),
+    'texture': (
+        lambda b: [b.steps[f'Random{name}']['prob'] for name in ('Occlusion', 'BoxBlur', 'Gamma', 'Noise')],
+        [0.4, 0.3, 0.2, 0.2],
+        'STAR lib/dataset/augmentation.py',
+    ),
+    'occlusion': (lambda b: tuple(b.transform('RandomOcclusion').size), (0.1, 0.4), 'STAR lib/dataset/augmentation.py'),
+    'blur': (lambda b: b.transform('RandomBoxBlur').max_kernel, 0.05, 'STAR lib/dataset/augmentation.py'),
+    'noise': (lambda b: b.transform('RandomNoise').max_alpha, 0.5, 'STAR lib/dataset/augmentation.py'),
+    'mirrored second pass': (lambda b: b.cfg.model.test_cfg.flip_test, True, "choices.md, mmpose's habit"),
+    'values': (
+        lambda b: (b.cfg.model.data_preprocessor.mean, b.cfg.model.data_preprocessor.std),
+        ([127.5] * 3, [127.5] * 3),
+        'STAR lib/dataset/alignmentDataset.py',
+    ),
+}
+
+#: Of the paper's objective.
+OURS = {
+    'alpha': (lambda b: b.loss.objective.alpha, 1, 'A1.3'),
+    'eps': (lambda b: b.loss.objective.eps, 1, 'A1.3'),
+    's': (lambda b: b.loss.objective.s, 0.01, '4.1, Eq. 12'),
+    'margin': (lambda b: (b.loss.objective.margin, b.loss.objective.norm), ('smooth_l1', 'l1'), '4.1, Eq. 12'),
+    'samples': (lambda b: b.loss.num_samples, 10, 'A1.3'),
+    'lambda': (lambda b: b.loss.loss_weight, 100, 'choices.md; 5000 without its normalisation in A1.3'),
+    'weights of points and edges': (
+        lambda b: (b.head.point_loss.loss_weight, b.head.edge_loss.loss_weight),
+        (1, 1),
+        'Eq. A14',
+    ),
+    'smoothing': (lambda b: b.codec.smoothing, 'image_aware', '4.2'),
+    'blur of the edges': (lambda b: b.smoothing['blur_kernel'], 9, 'A1.3'),
+    'sharpness': (lambda b: b.smoothing['sharpness'], 5, 'A1.3'),
+    'kernel of N': (lambda b: b.smoothing['gaussian_kernel'], 5, 'A1.3'),
+    'weight of the edges in M': (lambda b: b.smoothing['edge_weight'], 0.01, 'A1.3'),
+    'patch radius': (lambda b: b.smoothing['patch_radius'], 4, 'choices.md'),
+    'edges': (lambda b: b.codec.edges, 'union', 'choices.md'),
+    'line width': (lambda b: b.codec.edge_sigma, 1, 'choices.md'),
+    'reading': (lambda b: (b.codec.subpixel, sites.LOCAL_RADIUS), ('local_expectation', 4), 'choices.md'),
+}
+
+#: Of STAR's objective.
+STAR = {
+    'omega': (lambda b: b.loss.omega, 1, 'STAR conf/alignment.py'),
+    'loss': (
+        lambda b: (b.loss.kind, b.loss.s),
+        ('smooth_l1', 0.01),
+        'STAR lib/loss/starLoss_v2.py, lib/loss/smoothL1Loss.py',
+    ),
+    'weights of points and edges': (
+        lambda b: (b.head.point_loss.loss_weight, b.head.edge_loss.loss_weight),
+        (10, 10),
+        'STAR conf/alignment.py',
+    ),
+    'smoothing': (lambda b: b.codec.smoothing, 'none', 'STAR has none'),
+    'reading': (lambda b: b.codec.subpixel, 'expectation', 'STAR lib/dataset/decoder/decoder_default.py'),
+    'normalisation': (
+        lambda b: b.cfg.model.backbone.score_norm,
+        'instance_relu',
+        'STAR lib/backbone/stackedHGNetV1.py',
+    ),
+}
+
+#: Of the benchmarks: landmarks, gamma (A1.3), normaliser and threshold (5).
+BENCHMARKS = {
+    'wflw': (98, 0.01, 'inter_ocular', 10),
+    'cofw': (29, 0.001, 'inter_pupil', 10),
+    '300w': (68, 0.01, 'inter_ocular', 5),
+}
+
+
+@pytest.mark.parametrize('what', COMMON)
+def test_a_constant_of_every_recipe(recipe, what):
+    read, value, source = COMMON[what]
+    assert read(recipe[1]) == value, source
+
+
+@pytest.mark.parametrize('what', sorted({*OURS, *STAR}))
+def test_a_constant_of_the_objective(recipe, what):
+    name, built = recipe
+    table = OURS if name.startswith('sp ') else STAR
+    if what not in table:
+        assert what in (STAR if table is OURS else OURS)
+        return
+    read, value, source = table[what]
+    assert read(built) == value, source
+
+
+def test_constants_of_the_benchmark(recipe):
+    name, built = recipe
+    scheme = SCHEMES[name.split()[1]]
+    found = scheme.num_landmarks, built.smoothing['gamma'], scheme.norm, scheme.threshold
+    assert found == BENCHMARKS[scheme.name]
+
+
+def test_the_deviations_are_those_of_mmposes_distribution():
+    """The factor in ``deviations``: a normal distribution cut at one sigma, by its closed form."""
+    density, mass = np.exp(-0.5) / np.sqrt(2 * np.pi), 0.6826894921
+    assert np.sqrt(1 - 2 * density / mass) == pytest.approx(0.53956, abs=1e-5)
