@@ -41,9 +41,9 @@ COMMANDS: Dict[str, Command] = {
 
 #: Modules that are not installed with mmpose_sp itself, and the extra that has them.
 EXTRAS = {
-    **dict.fromkeys(('PIL', 'h5py', 'matplotlib', 'scipy', 'yaml'), 'train'),
+    **dict.fromkeys(('h5py', 'matplotlib', 'scipy', 'yaml'), 'train'),
     **dict.fromkeys(('onnx', 'onnxscript'), 'onnx'),
-    **dict.fromkeys(('cv2', 'onnxruntime'), 'runtime'),
+    **dict.fromkeys(('PIL', 'cv2', 'onnxruntime'), 'runtime'),
 }
 
 

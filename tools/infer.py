@@ -9,11 +9,14 @@ Pictures go to OUT_DIR/visualizations and one JSON file for each to OUT_DIR/pred
 faces with keypoints, keypoint_scores, bbox, bbox_score; also keypoint_covariances in px^2). --json FILE puts all into
 one file: the list of faces for a picture, [{image, instances}] for several, [{frame_id, instances}] for a video.
 Pictures that cannot be used are listed at the end, and the exit status is then 1.
+A run that was stopped keeps what it had in a journal beside FILE or in OUT_DIR; the same command goes on from there.
 """
 
 import argparse
+import dataclasses
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
@@ -25,12 +28,13 @@ from mmpose_sp.apis.arguments import (
 )
 from mmpose_sp.apis.base_landmarker import BaseLandmarker
 from mmpose_sp.apis.drawing import draw_result
+from mmpose_sp.apis.journal import Journal, fingerprint
 from mmpose_sp.apis.packaged import DEFAULT, packaged_onnx
 from mmpose_sp.apis.results import ImageResult
 from mmpose_sp.apis.sources import Source, open_source
 from mmpose_sp.apis.video import VideoWriter
 from mmpose_sp.deferral import FOUNDATIONS, missing_foundations
-from mmpose_sp.utils.atomic import atomic_path
+from mmpose_sp.utils.atomic import atomic_path, check_target
 from mmpose_sp.visualization.sheets import write_image
 
 
@@ -123,53 +127,89 @@ def make_landmarker(args: argparse.Namespace) -> BaseLandmarker:
 
 
 class Output:
-    """Writes the results of a run to ``out_dir`` and collects them for ``--json``."""
+    """Writes the results of a run to ``out_dir`` as they come, and keeps them in a journal until ``--json`` is written.
 
-    def __init__(self, args: argparse.Namespace, source: Source, boundaries: tuple) -> None:
+    The journal is beside what it is for, ``FILE.journal`` or ``OUT_DIR/journal``. Where a run of the same arguments was
+    stopped, :attr:`records` begins with its records, and :meth:`remaining` leaves their pictures out.
+    """
+
+    def __init__(self, args: argparse.Namespace, source: Source) -> None:
         self.kind = source.kind
         self.layers = args.draw
-        self.boundaries = boundaries
         self.json_file = args.json
+        self.stem = Path(args.input).stem
         self.pictures = Path(args.out_dir, 'visualizations') if args.out_dir else None
         self.predictions = Path(args.out_dir, 'predictions') if args.out_dir else None
-        self.records: List[dict] = []
         self._names: Dict[str, int] = {}
         self.video: Optional[VideoWriter] = None
+        for target in (args.json, *(folder and folder / self.stem for folder in (self.pictures, self.predictions))):
+            if target:
+                check_target(str(target))
         if self.kind == 'video' and self.pictures:
-            self.video = VideoWriter(self.pictures / f'{Path(args.input).stem}.mp4', source.fps)
+            self.video = VideoWriter(self.pictures / f'{self.stem}.mp4', source.fps)
+        self.journal: Optional[Journal] = None
+        self.records: List[dict] = []
+        if self.kind != 'image' and (args.json or args.out_dir):
+            path = Path(f'{args.json}.journal' if args.json else Path(args.out_dir, 'journal'))
+            if self.video:
+                path.unlink(missing_ok=True)  # a video cannot be gone on with, so it starts anew
+            self.journal = Journal(path, identity(args))
+            self.records = self.journal.records
+            for record in self.records if self.kind == 'images' else ():
+                self._unique(Path(record['image']).stem)
 
-    def add(self, result: ImageResult) -> None:
+    def remaining(self, source: Source) -> Source:
+        """The source without what a run that was stopped has done."""
+        if not self.records:
+            return source
+        print(f'{self.journal.path}: {len(self.records)} are done already')
+        done = {record['frame_id'] if self.kind == 'video' else record['image'] for record in self.records}
+        frames = (f for f in source.frames if (f.index if self.kind == 'video' else f.name) not in done)
+        return dataclasses.replace(source, frames=frames, length=source.length and source.length - len(done))
+
+    def add(self, result: ImageResult, boundaries: tuple) -> None:
         """Draw and write one picture or frame."""
         instances = result.to_instances()
-        if self.kind == 'video':
-            self.records.append({'frame_id': result.frame, 'instances': instances})
+        place = {'frame_id': result.frame} if self.kind == 'video' else {'image': result.name}
+        record = {**place, 'instances': instances, **({'error': result.error} if result.error else {})}
+        if self.pictures and result.image is not None and (result.faces or not result.error):
+            drawn = draw_result(result.image, result, self.layers, boundaries)
+            if self.video:
+                self.video.write(drawn)
+            else:
+                name = self._unique(Path(result.name).stem)
+                suffix = '.jpg' if Path(result.name).suffix.lower() in ('.jpg', '.jpeg') else '.png'
+                write_image(str(self.pictures / f'{name}{suffix}'), drawn)
+                write_json(self.predictions / f'{name}.json', instances)
+        if self.journal:
+            self.journal.add(record)
         else:
-            error = {'error': result.error} if result.error else {}
-            self.records.append({'image': result.name, 'instances': instances, **error})
-        if self.pictures is None or result.error:
-            return
-        drawn = draw_result(result.image, result, self.layers, self.boundaries)
-        if self.video:
-            self.video.write(drawn)
-            return
-        name = self._unique(Path(result.name).stem)
-        suffix = '.jpg' if Path(result.name).suffix.lower() in ('.jpg', '.jpeg') else '.png'
-        write_image(str(self.pictures / f'{name}{suffix}'), drawn)
-        write_json(self.predictions / f'{name}.json', instances)
+            self.records.append(record)
 
-    def close(self, stem: str) -> None:
+    def close(self) -> None:
         """Finish the video and write what belongs to the whole run."""
         if self.video:
             self.video.close()
-            write_json(self.predictions / f'{stem}.json', self.records)
-        if self.json_file:
-            one = self.kind == 'image'
-            write_json(Path(self.json_file), self.records[0]['instances'] if one else self.records)
+            write_json(self.predictions / f'{self.stem}.json', self.records)
+        if self.json_file and self.kind == 'image':
+            if 'error' not in self.records[0]:  # no result is not "no face"
+                write_json(Path(self.json_file), self.records[0]['instances'])
+        elif self.json_file:
+            write_json(Path(self.json_file), self.records)
+        if self.journal:
+            self.journal.finish()
 
     def _unique(self, stem: str) -> str:
         """Files of one name from several folders must not replace each other."""
         count = self._names[stem] = self._names.get(stem, 0) + 1
         return stem if count == 1 else self._unique(f'{stem}_{count}')
+
+
+def identity(args: argparse.Namespace) -> Dict[str, Any]:
+    """What must be the same for a run to go on with the records of another: the arguments, and the files they name."""
+    files = (args.input, args.config, args.checkpoint, args.detector_weights, args.bbox_file)
+    arguments = {key: value for key, value in vars(args).items() if key not in ('prog', 'device', 'batch_size')}
+    return {**arguments, 'files': [fingerprint(file) for file in files]}
 
 
 def write_json(path: Path, data: Any) -> None:
@@ -179,52 +219,61 @@ def write_json(path: Path, data: Any) -> None:
 
 def report(result: ImageResult) -> str:
     """One line about a picture."""
+    name = result.name.encode(errors='backslashreplace').decode()  # names need not be UTF-8
     if result.error:
-        return f'{result.name}: failed'
+        return f'{name}: failed'
     if not result.faces:
-        return f'{result.name}: no face found'
+        return f'{name}: no face found'
     mean = sum(float(face.confidence.mean()) for face in result.faces) / len(result.faces)
-    return f'{result.name}: {len(result.faces)} faces, mean confidence {mean:.2f}'
+    return f'{name}: {len(result.faces)} faces, mean confidence {mean:.2f}'
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; returns its exit status."""
+    boxes = read_boxes(args)
+    source = open_source(args.input)
+    if args.bboxes and source.kind == 'images':
+        raise ValueError('--bboxes are those of one picture; give a folder its boxes by --bbox-file')
+    output = Output(args, source)
+    landmarker = make_landmarker(args)
+    if 'ellipses' in args.draw and not landmarker.has_posterior:
+        raise ValueError('--draw ellipses: this model gives no covariances (Gaussian heatmaps)')
+    with output.video or nullcontext():
+        for result in landmarker.iterate(
+            output.remaining(source),
+            bboxes=boxes,
+            whole_image=args.whole_image,
+            errors='record',
+            keep_image=bool(args.out_dir),
+        ):
+            output.add(result, landmarker.boundaries)
+            if source.kind != 'video' and not (args.out_dir or args.json):
+                print(report(result))
+        output.close()
+
+    records = output.records
+    faces = sum(len(record['instances']) for record in records)
+    failed = [(str(record.get('image', args.input)), record['error']) for record in records if 'error' in record]
+    print(f'{len(records)} {"frames" if source.kind == "video" else "pictures"}, {faces} faces, {len(failed)} failed')
+    for name, message in failed:
+        print(f'failed: {message if name in message else f"{name}: {message}"}', file=sys.stderr)
+    return 1 if failed else 0
 
 
 def main(argv: Optional[List[str]] = None) -> int:
-    """Run the command; returns its exit status."""
+    """Run the command; returns its exit status. What is wrong is one line, never a traceback."""
     args = parse_args(argv)
     try:
-        boxes = read_boxes(args)
-        source = open_source(args.input)
-        if args.bboxes and source.kind == 'images':
-            raise ValueError('--bboxes are those of one picture; give a folder its boxes by --bbox-file')
-        landmarker = make_landmarker(args)
-        if boxes is None and not args.whole_image:
-            landmarker.detector  # noqa: B018  made here, where what is wrong with it is told without a traceback
-        if 'ellipses' in args.draw and not landmarker.has_posterior:
-            raise ValueError('--draw ellipses: this model gives no covariances (Gaussian heatmaps)')
+        return run(args)
+    except BrokenPipeError:
+        sys.stdout = None  # who read it has gone, and nothing can be flushed to it
+        return 1
     except (ImportError, OSError, ValueError, TypeError) as error:
         print(f'{args.prog}: error: {error}', file=sys.stderr)
         return 2
-
-    output = Output(args, source, landmarker.boundaries)
-    total = faces = 0
-    failed: List[str] = []
-    for result in landmarker.iterate(
-        source, bboxes=boxes, whole_image=args.whole_image, errors='record', keep_image=bool(args.out_dir)
-    ):
-        output.add(result)
-        if source.kind != 'video' and not (args.out_dir or args.json):
-            print(report(result))
-        total += 1
-        faces += len(result.faces)
-        if result.error:
-            failed.append(result.error if result.name in result.error else f'{result.name}: {result.error}')
-    if source.kind == 'image' and failed:
-        output.json_file = None  # no result is not "no face"
-    output.close(Path(args.input).stem)
-
-    print(f'{total} {"frames" if source.kind == "video" else "pictures"}, {faces} faces, {len(failed)} failed')
-    for message in failed:
-        print(f'failed: {message}', file=sys.stderr)
-    return 1 if failed else 0
+    except KeyboardInterrupt:
+        print('interrupted; with --json or --out-dir the same command goes on where it stopped', file=sys.stderr)
+        return 130
 
 
 if __name__ == '__main__':

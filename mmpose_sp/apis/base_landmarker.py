@@ -48,6 +48,10 @@ class BaseLandmarker(ABC):
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
         if not rotations or any(degrees % 90 for degrees in rotations):
             raise ValueError(f'rotations must be multiples of 90 degrees such as (0, 90, 180, 270), got {rotations}')
+        if refine < 0:
+            raise ValueError(f'refine must not be negative, got {refine}')
+        if not min_confidence <= 1:
+            raise ValueError(f'min_confidence must be at most 1, or no face is ever found; got {min_confidence}')
         self.batch_size = batch_size
         self.min_confidence = min_confidence
         self.refine = refine
@@ -128,8 +132,8 @@ class BaseLandmarker(ABC):
                 landmarks is what the models know; the config pads it. One picture or a video: (N, 4). Several
                 pictures: a sequence with one (N, 4) for each, or a mapping from path or file name.
             whole_image: The picture is one face, without any detection.
-            errors: 'raise', or 'record' to give a bad picture a result with ``error``. By default folders and patterns
-                record and end with a warning, the rest raises.
+            errors: 'raise', or 'record' to give a bad picture a result with ``error``. By default folders, patterns and
+                videos record and end with a warning, the rest raises.
             progress: Show a progress bar; by default for long input.
             keep_image: Put the picture into its result.
             score_maps: Put the score maps into the faces.
@@ -138,8 +142,9 @@ class BaseLandmarker(ABC):
             ImageResult: In the order of the input. Without a face its ``faces`` are empty.
 
         Raises:
-            FileNotFoundError, ValueError, TypeError: With ``errors='raise'``, for what is wrong with an input or a box;
-                always, for ``inputs`` that cannot be opened and for ``bboxes`` that do not match them.
+            FileNotFoundError, ValueError, TypeError: With ``errors='raise'``, for what is wrong with an input or a box,
+                and for faces whose landmarks are not finite; always, for ``inputs`` that cannot be opened and for
+                ``bboxes`` that do not match them.
         """
         source = inputs if isinstance(inputs, Source) else open_source(inputs)
         if errors not in (None, 'raise', 'record'):
@@ -159,8 +164,6 @@ class BaseLandmarker(ABC):
         for index, frame in enumerate(_progress_bar(source) if progress else source.frames):
             entry, new = self._prepare(frame, index, boxes_of, whole_image, record, keep_image)
             waiting.append(entry)
-            if entry.result.error:
-                bad.append(entry.result.error)
             crops += new
             while len(crops) >= self.batch_size:
                 self._run(crops[: self.batch_size], score_maps)
@@ -169,11 +172,11 @@ class BaseLandmarker(ABC):
                 self._run(crops, score_maps)
                 crops.clear()
             while waiting and waiting[0].done:
-                yield waiting.popleft().finish()
+                yield waiting.popleft().finish(record, bad)
         self._run(crops, score_maps)
-        yield from (item.finish() for item in waiting)
+        yield from (item.finish(record, bad) for item in waiting)
         if bad and errors is None:
-            warnings.warn(f'{len(bad)} pictures have no result but an error; the first: {bad[0]}', stacklevel=2)
+            warnings.warn(f'{len(bad)} pictures have an error; the first: {bad[0]}', stacklevel=2)
 
     def _prepare(
         self, frame: Frame, index: int, boxes_of: Optional[Callable], whole_image: bool, record: bool, keep_image: bool
@@ -215,17 +218,25 @@ class BaseLandmarker(ABC):
             return boxes, [0] * len(boxes)
         found, turns, upright = [], [], []
         for k in (degrees // 90 % 4 for degrees in self.rotations):
-            boxes, scores = self.detector(_turned(image, k))
-            boxes = np.reshape(boxes, (-1, 4))
-            found.append(np.concatenate([boxes, np.reshape(scores, (-1, 1))], axis=1))
-            upright.append(transform_boxes(boxes, turned_to_image((width, height), k)))
-            turns += [k] * len(boxes)
-        boxes = np.concatenate(found).astype(np.float32)
+            found.append(self._detect(_turned(image, k), frame.name))
+            upright.append(transform_boxes(found[-1][:, :4], turned_to_image((width, height), k)))
+            turns += [k] * len(found[-1])
+        boxes = np.concatenate(found)
         if len(found) == 1:
             return boxes, turns
         # a face is found at other turns as well, but never so surely as upright
         kept = best_of_overlapping(np.concatenate(upright), boxes[:, 4])
         return boxes[kept], [turns[i] for i in kept]
+
+    def _detect(self, image: np.ndarray, name: str) -> np.ndarray:
+        """(N, 5) boxes with scores of the detector; those outside of the picture are left out, rubbish is an error."""
+        boxes, scores = self.detector(image)
+        boxes, scores = np.reshape(boxes, (-1, 4)), np.reshape(scores, -1)
+        if len(boxes) != len(scores):
+            raise ValueError(f'{name}: the detector gave {len(boxes)} boxes, but {len(scores)} scores')
+        size = image.shape[1::-1]
+        outside = (boxes[:, 2:] <= 0).any(axis=1) | (boxes[:, :2] >= size).any(axis=1)
+        return check_boxes(np.column_stack([boxes, scores])[~outside], *size, f'{name}, by the detector')
 
     def _run(self, crops: List['_Crop'], score_maps: bool) -> None:
         """Predict the faces of a batch and put them into their pictures' results."""
@@ -268,11 +279,22 @@ class _Waiting:
     def done(self) -> bool:
         return all(face is not None for face in self.faces)
 
-    def finish(self) -> ImageResult:
+    def finish(self, record: bool, bad: List[str]) -> ImageResult:
+        """The result; its error, if any, is put into ``bad``. A face that is no numbers is an error, not a lost picture."""
+        lost = [str(index) for index, face in enumerate(self.faces) if not face.is_finite]
+        if lost:
+            self.result.error = (
+                f'{self.result.name}: the landmarks of box {", ".join(lost)} of {len(self.faces)} are not finite; the '
+                'weights of this model are damaged, or its arithmetic overflows (float16?)'
+            )
+            if not record:
+                raise ValueError(self.result.error)
+        if self.result.error:
+            bad.append(self.result.error)
         self.result.faces = [
             face.moved(turned_to_image(self.result.size, k)) if k else face
             for face, k in zip(self.faces, self.turns)
-            if face.confidence.mean() >= self.min_confidence
+            if face.is_finite and face.confidence.mean() >= self.min_confidence
         ]
         return self.result
 

@@ -43,17 +43,23 @@ class FaceResult:
             heatmap_to_image=compose(matrix, self.heatmap_to_image),
         )
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether all that was found are numbers."""
+        found = [self.landmarks, self.confidence, *([] if self.covariance is None else [self.covariance])]
+        return all(np.isfinite(values).all() for values in found)
+
 
 @dataclass
 class ImageResult:
-    """The faces of one picture. No face found is an empty list, an unreadable picture has an ``error``.
+    """The faces of a picture. No face found is an empty list; what went wrong, such as a bad file, is ``error``.
 
     Attributes:
         name (str): Path of the file, 'array <i>' for an array, '<video> #<frame>' for a frame.
         faces (list[FaceResult]): In the order of the boxes that were given; detected ones by score.
         size (tuple): (width, height) px, after the EXIF orientation was applied; (0, 0) if it could not be read.
         frame (int, optional): Index of the frame in a video.
-        error (str, optional): Why there is no result.
+        error (str, optional): Why there is no result, or which boxes have none.
         image (np.ndarray, optional): uint8 BGR picture, where it was asked for (``keep_image``).
     """
 

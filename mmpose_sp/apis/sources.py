@@ -3,15 +3,17 @@
 import glob
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Generator, List, Optional, Union
 
 import cv2
 import numpy as np
 
-from mmpose_sp.utils.images import IMAGE_SUFFIXES, as_bgr, read_image
+from mmpose_sp.utils.images import IMAGE_SUFFIXES, as_bgr, check_pixels, read_image
 
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm', '.wmv')
+ROUNDED_FRAMES = 1  # some containers give a duration and a rate, whose product may be off by this
 _WEBCAM = re.compile(r'webcam(?::(\d+))?$')
 
 
@@ -31,7 +33,8 @@ class Source:
     Attributes:
         frames: The frames in order; an endless iterator for a camera.
         kind: 'image', 'images' (a folder, a pattern or a list) or 'video' (a file or a camera).
-        length: Number of frames, where it is known. A video's is what its header says.
+        length: Number of frames, where it is known. A video's is what its header says; if fewer can be read, one more
+            frame follows whose ``read()`` says so.
         live: Whether the frames come from a camera, so that waiting for a full batch would delay them.
         fps: Frames per second of a video.
     """
@@ -53,7 +56,8 @@ def open_source(inputs: Any) -> Source:
 
     Raises:
         FileNotFoundError: Nothing there, or no picture in the folder.
-        ValueError: A video or a camera that cannot be opened, or an empty sequence.
+        ValueError: A video or a camera that cannot be opened, a video of more pixels than are decoded
+            (:func:`~mmpose_sp.utils.images.max_pixels`), an empty sequence or name.
         TypeError: Something else.
     """
     if isinstance(inputs, (bool, np.bool_)):
@@ -66,7 +70,7 @@ def open_source(inputs: Any) -> Source:
             return _open_video(int(webcam.group(1) or 0))
         if Path(inputs).suffix.lower() in VIDEO_SUFFIXES and not _is_pattern(inputs):
             return _open_video(str(inputs))
-    items = _expand(inputs)
+    items = [] if isinstance(inputs, str) and not inputs else _expand(inputs)  # '' is pathlib's current folder
     if not items:
         raise ValueError('inputs is empty: nothing to look at')
     many = isinstance(inputs, (list, tuple)) or _is_pattern(inputs) or _is_folder(inputs)
@@ -130,22 +134,31 @@ def _open_video(target: Union[int, str]) -> Source:
             )
         raise ValueError(f'{target}: cannot be opened as a video (damaged, or a codec that OpenCV lacks?)')
     name = f'webcam:{target}' if live else target
+    try:
+        check_pixels(name, capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+    except ValueError:
+        capture.release()
+        raise
     read, first = capture.read()
     if not read:
         capture.release()
         raise ValueError(f'{name}: not one frame can be read')
     count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     fps = capture.get(cv2.CAP_PROP_FPS)
+    length = count if count > 0 and not live else None
     return Source(
-        _video_frames(capture, first, name),
+        _video_frames(capture, first, name, length),
         'video',
-        count if count > 0 and not live else None,
+        length,
         live,
         fps if fps and np.isfinite(fps) else 0.0,
+        tolerant=not live,
     )
 
 
-def _video_frames(capture: cv2.VideoCapture, image: np.ndarray, name: str) -> Generator[Frame, None, None]:
+def _video_frames(
+    capture: cv2.VideoCapture, image: np.ndarray, name: str, length: Optional[int]
+) -> Generator[Frame, None, None]:
     index, read = 0, True
     try:
         while read:
@@ -154,3 +167,12 @@ def _video_frames(capture: cv2.VideoCapture, image: np.ndarray, name: str) -> Ge
             index += 1
     finally:
         capture.release()
+    if length and index < length - ROUNDED_FRAMES:
+        yield Frame(f'{name} #{index}', partial(_raise_cut_short, name, index, length), index)
+
+
+def _raise_cut_short(name: str, count: int, length: int) -> np.ndarray:
+    raise ValueError(
+        f'{name}: only {count} of the {length} frames that its header announces can be read; is the video damaged or '
+        'cut short?'
+    )

@@ -1,5 +1,6 @@
 """Writing files so that nothing half-written stays behind."""
 
+import errno
 import os
 import tempfile
 from contextlib import contextmanager
@@ -13,9 +14,12 @@ def atomic_path(path: str) -> Iterator[str]:
 
     The folder of ``path`` is made if needed, and an existing file is replaced only by a complete
     one. The temporary name keeps the suffix, because many writers pick the format by it.
+
+    Raises:
+        OSError: Of the system, such as a full disk, with the name ``path``.
     """
     path = os.path.abspath(os.path.expanduser(path))
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+    check_target(path)
     handle, temporary = tempfile.mkstemp(
         prefix='.partial-', suffix=os.path.splitext(path)[1], dir=os.path.dirname(path)
     )
@@ -26,9 +30,27 @@ def atomic_path(path: str) -> Iterator[str]:
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes the file private
         publish(temporary, path)
+    except OSError as error:
+        if error.errno is not None and error.filename in (None, temporary):
+            raise OSError(error.errno, error.strerror, path) from error  # the name that a user knows
+        raise
     finally:
         if os.path.exists(temporary):
             os.remove(temporary)
+
+
+def check_target(path: str) -> None:
+    """Make the folder of ``path``, for a tool to call before the work whose end is to write there.
+
+    Raises:
+        OSError: The folder cannot be made, or not be written to, or ``path`` is itself a folder.
+    """
+    path = os.path.abspath(os.path.expanduser(path))
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    if not os.access(os.path.dirname(path), os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
 
 
 def publish(temporary: str, path: str) -> None:

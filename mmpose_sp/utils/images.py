@@ -5,9 +5,12 @@ from typing import Union
 
 import cv2
 import numpy as np
+from PIL import Image
 
 #: Suffixes of the files that a folder is searched for.
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.pgm', '.tif', '.tiff', '.webp')
+_NO_IMAGE = 'cannot be decoded as an image (truncated or damaged, or of another format?)'
+_ALLOW_MORE = 'it may be made to fill the memory. To allow more: --max-pixels, or mmpose_sp.utils.images.set_max_pixels'
 
 
 def read_image(path: Union[str, Path]) -> np.ndarray:
@@ -18,7 +21,7 @@ def read_image(path: Union[str, Path]) -> np.ndarray:
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: Empty, truncated, or not a picture.
+        ValueError: Empty, truncated, not a picture, or of more pixels, by its header, than :func:`max_pixels`.
     """
     path = Path(path)
     if not path.is_file():
@@ -27,13 +30,46 @@ def read_image(path: Union[str, Path]) -> np.ndarray:
     data = np.fromfile(path, dtype=np.uint8)
     if not data.size:
         raise ValueError(f'{path}: the file is empty')
+    _check_header(path)
     try:
         image = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    except cv2.error as error:  # such as more pixels than OpenCV's limit
+    except cv2.error as error:
         raise ValueError(f'{path}: cannot be decoded: {error.err}') from error
     if image is None:
-        raise ValueError(f'{path}: cannot be decoded as an image (truncated or damaged, or of another format?)')
+        raise ValueError(f'{path}: {_NO_IMAGE}')
     return image
+
+
+def max_pixels() -> float:
+    """The most pixels that a picture or a frame may have to be decoded: 3 MB of PNG can hold what fills 5 GB.
+
+    It is Pillow's limit, twice its ``Image.MAX_IMAGE_PIXELS``: 179 million where nobody set another.
+    """
+    return float('inf') if Image.MAX_IMAGE_PIXELS is None else 2 * Image.MAX_IMAGE_PIXELS
+
+
+def set_max_pixels(pixels: float) -> None:
+    """Set :func:`max_pixels` of this process."""
+    Image.MAX_IMAGE_PIXELS = pixels / 2
+
+
+def check_pixels(name: object, width: float, height: float) -> None:
+    """Raise ``ValueError`` for a size that is not decoded."""
+    if width * height > max_pixels():
+        raise ValueError(f'{name}: {width:.0f} x {height:.0f} px, more than {max_pixels():.0f} pixels; {_ALLOW_MORE}')
+
+
+def _check_header(path: Path) -> None:
+    """Refuse a picture by its header. OpenCV knows the size when it has decoded all of it, so it is not given what
+    Pillow does not recognise."""
+    try:
+        with Image.open(path):
+            pass
+    except Image.DecompressionBombError as error:
+        reason = str(error).split(',')[0]  # 'Image size (900000000 pixels) exceeds limit of 178956970 pixels'
+        raise ValueError(f'{path}: {reason}; {_ALLOW_MORE}') from error
+    except Exception as error:  # whatever a parser stumbles over
+        raise ValueError(f'{path}: {_NO_IMAGE}') from error
 
 
 def as_bgr(image: np.ndarray) -> np.ndarray:

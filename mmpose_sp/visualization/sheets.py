@@ -1,10 +1,12 @@
 """Contact sheets: pictures in a grid, with captions and a title."""
 
+from pathlib import Path
 from typing import Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 
+from mmpose_sp.utils.atomic import atomic_path
 from mmpose_sp.utils.images import as_bgr
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -114,18 +116,15 @@ def subset_sheet(
 
 
 def write_image(path: str, image: np.ndarray) -> str:
-    """Write a picture, creating its folder; returns the path.
+    """Write a picture, whole or not at all, creating its folder; returns the path.
 
     Raises:
-        OSError: OpenCV cannot write it (unknown extension, full disk, no permission).
+        OSError: It cannot be written: an unknown suffix, a full disk, no permission.
     """
-    from pathlib import Path
-
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
     try:
-        written = cv2.imwrite(str(path), image)
+        encoded = cv2.imencode(Path(path).suffix, image)[1]
     except cv2.error as error:
         raise OSError(f'{path}: cannot write this picture; use a .png or .jpg name') from error
-    if not written:
-        raise OSError(f'{path}: cannot write this picture (disk full, or no permission?)')
+    with atomic_path(path) as temporary:
+        Path(temporary).write_bytes(encoded)
     return str(path)

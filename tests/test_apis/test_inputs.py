@@ -1,15 +1,20 @@
 """What can be given to FaceLandmarker: every kind of picture, folder, video and box, good or bad."""
 
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import pytest
 from api_helpers import noise, spot
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from mmpose_sp.apis import BoxMapping
 from mmpose_sp.apis.boxes import check_boxes
 from mmpose_sp.apis.sources import open_source
-from mmpose_sp.utils.images import as_bgr, read_image
+from mmpose_sp.utils.images import as_bgr, max_pixels, read_image, set_max_pixels
 
 BOX = (60, 50, 160, 150)
 SPOT = (113.0, 96.0)
@@ -57,8 +62,8 @@ KINDS = {
 def test_the_kind_of_a_picture_does_not_matter(knows_brightness, tmp_path, convert):
     picture = convert(spot(240, 220, *SPOT))
     path = write(tmp_path / 'picture.png', picture)
-    for given in (picture, path, str(path)):
-        (result,) = knows_brightness(given, bboxes=[BOX])
+    for item in (picture, path, str(path)):
+        (result,) = knows_brightness(item, bboxes=[BOX])
         np.testing.assert_allclose(result.faces[0].landmarks[0], SPOT, atol=0.25)
 
 
@@ -107,6 +112,51 @@ def test_files_that_are_no_pictures(landmarker, tmp_path, content, message):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=f'bad.jpg.*{message}'):
         landmarker(path, whole_image=True)
+
+
+def png_of(width, height):
+    """A PNG of that size by its header; the pixels are missing."""
+
+    def chunk(kind, data):
+        return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+
+    header = struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0)
+    return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) + chunk(b'IDAT', zlib.compress(b'')) + chunk(b'IEND', b'')
+
+
+def test_a_picture_made_to_fill_the_memory_is_not_decoded(tmp_path, monkeypatch):
+    monkeypatch.setattr(cv2, 'imdecode', lambda *_: pytest.fail('decoded'))
+    (tmp_path / 'bomb.png').write_bytes(png_of(30000, 30000))
+    with pytest.raises(ValueError, match=r'bomb\.png: .*900000000 pixels.* limit .*--max-pixels'):
+        read_image(tmp_path / 'bomb.png')
+
+
+def test_the_limit_of_pixels_can_be_set(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', Image.MAX_IMAGE_PIXELS)  # put back at the end
+    path, clip = write(tmp_path / 'a.png', noise(60, 50)), write_video(tmp_path / 'clip.avi', 1, (60, 50))
+    set_max_pixels(60 * 50)
+    assert read_image(path).shape == (50, 60, 3) and open_source(clip).length == 1
+    set_max_pixels(60 * 50 - 1)
+    for name in (path, clip):
+        with pytest.raises(ValueError, match=name.name):
+            next(open_source(name).frames).read()
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), suffix=st.sampled_from(['.png', '.jpg', '.bmp', '.tiff', '.webp', '.ppm']))
+def test_whatever_bytes_change_a_picture_is_read_or_refused(tmp_path_factory, data, suffix):
+    whole = bytearray(cv2.imencode(suffix, noise(24, 20))[1].tobytes())
+    for _ in range(data.draw(st.integers(1, 6))):
+        place = data.draw(st.integers(0, min(len(whole), 200) - 1))  # headers are at the beginning
+        whole[place : place + data.draw(st.integers(0, 4))] = data.draw(st.binary(max_size=4))
+    path = tmp_path_factory.mktemp('changed') / f'a{suffix}'
+    path.write_bytes(whole)
+    try:
+        image = read_image(path)
+    except ValueError as error:
+        assert path.name in str(error)
+    else:
+        assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[0] * image.shape[1] <= max_pixels()
 
 
 @pytest.mark.parametrize('suffix', ['.jpg', '.png', '.bmp'])
@@ -180,6 +230,15 @@ def test_videos_are_read_frame_by_frame(landmarker, tmp_path):
     assert all(len(result.faces) == 1 and result.size == (96, 80) for result in results)
 
 
+def test_a_video_cut_short_is_an_error_after_its_frames(landmarker, tmp_path):
+    whole = write_video(tmp_path / 'clip.avi', frames=12)
+    whole.write_bytes(whole.read_bytes()[: whole.stat().st_size // 3])
+    with pytest.warns(UserWarning, match=r'1 pictures have an error.*clip\.avi: only \d of the 12 frames'):
+        *frames, last = landmarker(whole, whole_image=True, progress=False)
+    assert frames and all(len(frame.faces) == 1 and not frame.error for frame in frames)
+    assert last.frame == len(frames) and last.faces == [] and 'cut short' in last.error
+
+
 @pytest.mark.parametrize(
     ('inputs', 'error', 'message'),
     [
@@ -190,6 +249,7 @@ def test_videos_are_read_frame_by_frame(landmarker, tmp_path):
         ('bad.mp4', ValueError, 'bad.mp4.*video'),
         (['bad.mp4'], ValueError, 'only input'),
         ([], ValueError, 'empty'),
+        ('', ValueError, 'empty'),
         (98, ValueError, 'camera 98'),
         ('webcam:98', ValueError, 'camera 98'),
         (None, TypeError, 'NoneType'),
@@ -223,6 +283,29 @@ def test_boxes_that_cannot_be(landmarker, boxes, message):
         landmarker(noise(120, 100), bboxes=boxes)
 
 
+@pytest.mark.parametrize(
+    ('boxes', 'scores', 'message'),
+    [
+        ([(10, 10, 40, 40)], [0.5, 0.5], '1 boxes, but 2 scores'),
+        ([(10, 10, np.nan, 40)], [0.5], 'not finite'),
+        ([(10, 10, 40, 40)], [np.nan], 'not finite'),
+        ([(10, 10, 40, 40), (40, 10, 10, 40)], [0.5, 0.5], 'box 1 .*no area'),
+        ([(10, 10, 40)], [0.5], 'reshape'),
+    ],
+)
+def test_a_detectors_boxes_are_checked(landmarker, monkeypatch, boxes, scores, message):
+    monkeypatch.setattr(landmarker, '_detector', lambda image: (boxes, scores))
+    with pytest.raises(ValueError, match=message):
+        landmarker(noise(120, 100))
+
+
+def test_what_a_detector_finds_outside_of_the_picture_is_no_face(landmarker, monkeypatch):
+    boxes = np.array([(-60, 10, -1, 40), (200, 10, 240, 40), (90, 60, 150, 130)])
+    monkeypatch.setattr(landmarker, '_detector', lambda image: (boxes, np.ones(3)))
+    (face,) = landmarker(noise(120, 100))[0].faces
+    assert face.box_score == 1 and 60 < face.landmarks.mean() < 140
+
+
 def test_good_boxes_pass():
     np.testing.assert_array_equal(check_boxes((-5, 2, 30, 40), 20, 20), [[-5, 2, 30, 40, 1]])
     np.testing.assert_allclose(check_boxes([(1, 2, 30, 40, 0.5)], 50, 50), [[1, 2, 30, 40, 0.5]])
@@ -233,3 +316,18 @@ def test_box_mapping_by_hand():
     mapped = BoxMapping(scale=0.5, down=0.1)(np.array([[100.0, 50, 300, 250], [0, 0, 90, 40]]))
     np.testing.assert_allclose(mapped, [[150, 120, 250, 220], [30, 11, 60, 41]])  # roots of the areas: 200 and 60
     np.testing.assert_array_equal(BoxMapping()([[0, 0, 100, 40]]), [[0, 0, 100, 40]])
+
+
+@given(
+    box=st.tuples(*[st.floats(-1e6, 1e6, width=32)] * 4),
+    size=st.tuples(st.integers(1, 5000), st.integers(1, 5000)),
+)
+def test_a_box_passes_exactly_where_it_overlaps_the_picture(box, size):
+    x1, y1, x2, y2 = box
+    overlaps = min(x2, size[0]) > max(x1, 0) and min(y2, size[1]) > max(y1, 0)
+    try:
+        (checked,) = check_boxes(box, *size)
+    except ValueError:
+        assert not overlaps
+    else:
+        assert overlaps and checked.tolist() == [*box, 1]

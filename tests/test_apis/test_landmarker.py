@@ -198,7 +198,7 @@ def test_boxes_by_name_and_with_scores(landmarker, tmp_path):
         write_image(str(tmp_path / f'{name}.png'), noise(100, 100))
     first, second = landmarker(tmp_path, bboxes={'b.png': [], str(tmp_path / 'a.png'): [(10, 10, 90, 90, 0.25)]})
     assert [face.box_score for face in first.faces] == [0.25] and second.faces == []
-    with pytest.warns(UserWarning, match='1 pictures have no result'):
+    with pytest.warns(UserWarning, match='1 pictures have an error'):
         first, second = landmarker(tmp_path, bboxes={'b.png': []})
     assert 'no entry' in first.error
 
@@ -289,3 +289,39 @@ def test_each_layer_draws_near_the_face_alone(knows_brightness, layer):
 def test_an_unknown_layer_is_refused(landmarker):
     with pytest.raises(ValueError, match="'hats'"):
         draw_result(noise(20, 20), landmarker(noise(20, 20), whole_image=True)[0], ['hats'])
+
+
+def test_a_face_that_is_no_number_does_not_take_the_others_along(landmarker, monkeypatch):
+    image, boxes = noise(150, 140), [(10, 20, 100, 110), (40, 30, 140, 130), (20, 20, 90, 90)]
+    good = landmarker(image, bboxes=boxes)[0].faces
+    forward = landmarker.model.head.forward
+
+    def second_is_nan(feats):
+        scores = forward(feats)
+        scores[1] = float('nan')
+        return scores
+
+    monkeypatch.setattr(landmarker.model.head, 'forward', second_is_nan)
+    with pytest.raises(ValueError, match=r'box 1 of 3 are not finite'):
+        landmarker(image, bboxes=boxes)
+    (result,) = landmarker.iterate(image, bboxes=boxes, errors='record')
+    assert 'box 1 of 3' in result.error
+    for found, expected in zip(result.faces, (good[0], good[2])):
+        np.testing.assert_array_equal(found.box, expected.box)
+        np.testing.assert_allclose(found.landmarks, expected.landmarks, atol=1e-4)
+    monkeypatch.setattr(landmarker, '_detector', lambda image: (np.array(boxes), np.ones(3)))
+    with pytest.raises(ValueError, match='box 1 of 3'):  # not as a face of low confidence
+        landmarker(image)
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'message'),
+    [
+        ({'refine': -1}, 'refine'),
+        ({'min_confidence': float('nan')}, 'min_confidence'),
+        ({'batch_size': 0}, 'batch_size'),
+    ],
+)
+def test_numbers_that_would_lose_all_faces_are_refused(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        random_landmarker(**kwargs)

@@ -112,11 +112,6 @@ def test_other_decoders_are_refused():
         FaceLandmarker(config, None, 'cpu')
 
 
-def test_batch_size_is_checked(checkpoint):
-    with pytest.raises(ValueError, match='batch_size'):
-        FaceLandmarker(LITE, checkpoint, 'cpu', batch_size=0)
-
-
 @pytest.mark.skipif(bool(find_spec('mmpretrain')), reason='mmpretrain is installed')
 def test_a_backbone_of_mmpretrain_names_the_extra():
     config = load_config(WFLW)

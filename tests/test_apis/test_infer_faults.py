@@ -1,0 +1,162 @@
+"""tools/infer.py when it is stopped, when its outputs cannot be written, when a video is damaged."""
+
+import json
+import resource
+import signal
+
+import cv2
+import pytest
+from api_helpers import noise
+from test_inputs import write_video
+from tools_by_path import load_tool
+
+from mmpose_sp.apis.base_landmarker import BaseLandmarker
+
+infer = load_tool('infer')
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """Run the command with the packaged model in onnxruntime, which starts at once; gives its status."""
+    monkeypatch.chdir(tmp_path)
+    return lambda source, *options: infer.main([source, '--runtime', *options])
+
+
+@pytest.fixture
+def photos(tmp_path):
+    (tmp_path / 'photos').mkdir()
+    for seed, name in enumerate('abcde'):
+        cv2.imwrite(str(tmp_path / 'photos' / f'{name}.png'), noise(100, 90, seed))
+
+
+@pytest.fixture
+def stop_after(monkeypatch):
+    """Let the run end by an exception when that many pictures were found; without a number, let it pass again."""
+    whole = BaseLandmarker.iterate
+
+    def stop(count=None, error=KeyboardInterrupt):
+        def iterate(self, *args, **kwargs):
+            for done, result in enumerate(whole(self, *args, **kwargs)):
+                if done == count:
+                    raise error
+                seen.append(result.name)
+                yield result
+
+        seen = []
+        monkeypatch.setattr(BaseLandmarker, 'iterate', iterate)
+        return seen
+
+    return stop
+
+
+@pytest.fixture
+def disk_of():
+    """From now on no file of this process may grow beyond that many bytes: real failures to write."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    def limit(size):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+
+    yield limit
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+# ---- runs that are stopped
+def test_a_run_that_was_stopped_keeps_what_it_had_and_goes_on(run, photos, stop_after, tmp_path, capsys):
+    assert run('photos', '--whole-image', '--json', 'whole.json') == 0
+    stop_after(2)
+    assert run('photos', '--whole-image', '--json', 'all.json') == 130
+    assert (
+        len((tmp_path / 'all.json.journal').read_text().splitlines()) == 1 + 2 and not (tmp_path / 'all.json').exists()
+    )
+    seen = stop_after()
+    capsys.readouterr()
+    assert run('photos', '--whole-image', '--json', 'all.json') == 0
+    assert seen == ['photos/c.png', 'photos/d.png', 'photos/e.png']
+    assert '2 are done already' in (out := capsys.readouterr().out) and '5 pictures, 5 faces, 0 failed' in out
+    assert json.loads((tmp_path / 'all.json').read_text()) == json.loads((tmp_path / 'whole.json').read_text())
+    assert not (tmp_path / 'all.json.journal').exists()
+
+
+def test_a_journal_may_end_in_half_a_line(run, photos, stop_after, tmp_path):
+    stop_after(3)
+    assert run('photos', '--whole-image', '--out-dir', 'out') == 130
+    journal = tmp_path / 'out' / 'journal'
+    journal.write_bytes(journal.read_bytes()[:-30])
+    seen = stop_after()
+    assert run('photos', '--whole-image', '--out-dir', 'out') == 0
+    assert seen == ['photos/c.png', 'photos/d.png', 'photos/e.png']
+    assert sorted(path.name for path in (tmp_path / 'out').rglob('*.*')) == [
+        f'{name}.{suffix}' for name in 'abcde' for suffix in ('json', 'png')
+    ]
+
+
+def test_another_run_does_not_go_on_with_a_journal(run, photos, stop_after, tmp_path, capsys):
+    stop_after(2)
+    run('photos', '--whole-image', '--json', 'all.json')
+    before = (tmp_path / 'all.json.journal').read_bytes()
+    stop_after()
+    assert run('photos', '--json', 'all.json') == 2
+    assert 'differs in whole_image' in capsys.readouterr().err
+    (tmp_path / 'all.json.journal').write_text('{"frames": ')
+    assert run('photos', '--json', 'all.json') == 0  # a first line that never was whole
+    (tmp_path / 'all.json.journal').write_bytes(before.replace(b'photos', b'others'))
+    assert run('photos', '--whole-image', '--json', 'all.json') == 2
+    assert 'differs in input' in capsys.readouterr().err
+
+
+def test_a_video_goes_on_at_its_frame(run, tmp_path, stop_after):
+    write_video(tmp_path / 'clip.avi', frames=6)
+    stop_after(4)
+    assert run('clip.avi', '--whole-image', '--json', 'all.json') == 130
+    seen = stop_after()
+    assert run('clip.avi', '--whole-image', '--json', 'all.json') == 0
+    assert seen == ['clip.avi #4', 'clip.avi #5']
+    assert [record['frame_id'] for record in json.loads((tmp_path / 'all.json').read_text())] == list(range(6))
+
+
+def test_a_video_cut_short_fails(run, tmp_path, capsys):
+    whole = write_video(tmp_path / 'clip.avi', frames=12).read_bytes()
+    (tmp_path / 'cut.avi').write_bytes(whole[: len(whole) // 3])
+    assert run('cut.avi', '--whole-image', '--json', 'all.json') == 1
+    output = capsys.readouterr()
+    assert '1 failed' in output.out and 'of the 12 frames' in output.err
+    *frames, last = json.loads((tmp_path / 'all.json').read_text())
+    assert all(len(frame['instances']) == 1 for frame in frames) and 'cut short' in last['error']
+
+
+# ---- outputs that cannot be written
+@pytest.mark.parametrize(
+    ('source', 'options', 'message'),
+    [
+        ('photos', ['--out-dir', 'taken'], 'taken'),
+        ('photos', ['--out-dir', 'taken/below'], 'taken'),
+        ('photos', ['--json', 'photos'], 'photos'),
+        ('photos/a.png', ['--json', 'taken/all.json'], 'taken'),
+        ('clip.avi', ['--out-dir', 'taken'], 'taken'),
+        ('photos', ['--json', '/proc/all.json'], '/proc/all.json'),
+        ('photos', ['--refine', '-1'], 'refine'),
+        ('photos', ['--min-confidence', 'nan'], 'min_confidence'),
+    ],
+)
+def test_bad_outputs_are_one_line_before_any_work(run, photos, tmp_path, capsys, stop_after, source, options, message):
+    (tmp_path / 'taken').write_text('a file')
+    write_video(tmp_path / 'clip.avi', frames=2)
+    seen = stop_after()
+    assert run(source, '--whole-image', *options) == 2
+    error = capsys.readouterr().err
+    assert message in error and len(error.splitlines()) == 1 and seen == []
+
+
+@pytest.mark.parametrize('source', ['photos', 'clip.avi'])
+def test_a_full_disk_is_one_line_and_leaves_no_half_file(run, photos, tmp_path, capsys, disk_of, source):
+    write_video(tmp_path / 'clip.avi', frames=3)
+    disk_of(4000)
+    assert run(source, '--whole-image', '--out-dir', 'out') == 2
+    disk_of(resource.RLIM_INFINITY)
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert 'error: ' in error and 'visualizations' in error and 'partial' not in error
+    assert [path for path in (tmp_path / 'out').rglob('*') if path.is_file() and path.name != 'journal'] == []
+    assert run(source, '--whole-image', '--out-dir', 'out') == 0
