@@ -24,6 +24,7 @@ from mmpose_sp.apis.arguments import (
     add_config_options,
     add_detection_arguments,
     add_model_arguments,
+    add_pixel_argument,
     complete_model_arguments,
 )
 from mmpose_sp.apis.base_landmarker import BaseLandmarker
@@ -35,6 +36,7 @@ from mmpose_sp.apis.sources import Source, open_source
 from mmpose_sp.apis.video import VideoWriter
 from mmpose_sp.deferral import FOUNDATIONS, missing_foundations
 from mmpose_sp.utils.atomic import atomic_path, check_target
+from mmpose_sp.utils.images import set_max_pixels
 from mmpose_sp.visualization.sheets import write_image
 
 
@@ -55,6 +57,7 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     parser.add_argument('--json', metavar='FILE', help='one file for all predictions')
     parser.add_argument('--batch-size', type=int, default=32, help='faces at once (default: 32)')
     add_config_options(parser)
+    add_pixel_argument(parser)
     parser.add_argument(
         '--runtime',
         action='store_true',
@@ -230,6 +233,8 @@ def report(result: ImageResult) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; returns its exit status."""
+    if args.max_pixels:
+        set_max_pixels(args.max_pixels)
     boxes = read_boxes(args)
     source = open_source(args.input)
     if args.bboxes and source.kind == 'images':

@@ -32,6 +32,16 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='changes of the config, as key=value')
 
 
+def add_pixel_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--max-pixels``, for :func:`mmpose_sp.utils.images.set_max_pixels`; None if it is left out."""
+    parser.add_argument(
+        '--max-pixels',
+        type=int,
+        metavar='N',
+        help='the most pixels of a picture that is decoded (default: 179 million; the memory it takes is 6 times that)',
+    )
+
+
 def add_trained_arguments(parser: argparse.ArgumentParser) -> None:
     """Add ``config``, ``checkpoint``, ``--device`` and ``--cfg-options``, where no packaged model can serve."""
     parser.add_argument('config')

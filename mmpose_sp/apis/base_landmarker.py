@@ -280,7 +280,7 @@ class _Waiting:
         return all(face is not None for face in self.faces)
 
     def finish(self, record: bool, bad: List[str]) -> ImageResult:
-        """The result; its error, if any, is put into ``bad``. A face that is no numbers is an error, not a lost picture."""
+        """The result; its error, if any, is put into ``bad``. A face that is no numbers loses no other."""
         lost = [str(index) for index, face in enumerate(self.faces) if not face.is_finite]
         if lost:
             self.result.error = (

@@ -7,6 +7,7 @@ import signal
 import cv2
 import pytest
 from api_helpers import noise
+from PIL import Image
 from test_inputs import write_video
 from tools_by_path import load_tool
 
@@ -125,6 +126,13 @@ def test_a_video_cut_short_fails(run, tmp_path, capsys):
     assert '1 failed' in output.out and 'of the 12 frames' in output.err
     *frames, last = json.loads((tmp_path / 'all.json').read_text())
     assert all(len(frame['instances']) == 1 for frame in frames) and 'cut short' in last['error']
+
+
+def test_the_limit_of_pixels_is_an_option(run, photos, capsys, monkeypatch):
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', Image.MAX_IMAGE_PIXELS)  # put back at the end
+    assert run('photos', '--whole-image', '--max-pixels', '8999') == 1
+    assert '0 faces, 5 failed' in capsys.readouterr().out
+    assert run('photos', '--whole-image', '--max-pixels', '9000') == 0
 
 
 # ---- outputs that cannot be written
