@@ -3,12 +3,14 @@
 PYTHON ?= python3
 VENV := .venv/bin
 
-.PHONY: help setup demo test test-fast format format-check lint types env-check lock clean
+.PHONY: help setup demo test test-fast coverage docs format format-check lint types env-check lock clean
 
 help:
 	@echo 'make demo       train, test and draw a landmark model on synthetic faces'
 	@echo 'make test       run the tests (ARGS="-k name" picks some)'
 	@echo 'make test-fast  those that take no tool through a training: for the edit loop'
+	@echo 'make coverage   the tests again, and what share of the lines they run: the total and the worst files'
+	@echo 'make docs       the site, in docs/_build/html'
 	@echo 'make format     ruff format; make format-check only looks'
 	@echo 'make lint       ruff over the code'
 	@echo 'make types      mypy over the package'
@@ -27,6 +29,15 @@ test: setup
 
 test-fast: setup
 	@$(VENV)/python -m pytest -n logical --dist worksteal -m 'not slow' $(ARGS)
+
+# Processes that tests start are counted too. It takes longer than `make test`, hence a command of its own.
+coverage: setup
+	@$(VENV)/python -m pytest -n logical --dist worksteal --cov --cov-report= $(ARGS)
+	@$(VENV)/coverage report --sort=cover | sed -n '1,22p;$$p'
+
+docs: setup
+	@$(VENV)/python -m sphinx -q -W --keep-going -b html -c docs . docs/_build/html
+	@echo 'written: docs/_build/html/index.html'
 
 format: setup
 	@$(VENV)/ruff format .
@@ -47,10 +58,11 @@ env-check:
 
 lock: setup
 	@$(VENV)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header $(ARGS) \
-		requirements/runtime.in requirements/optional.in requirements/dev.in --output-file requirements/lock.txt
+		requirements/runtime.in requirements/optional.in requirements/dev.in requirements/docs.in \
+		--output-file requirements/lock.txt
 	@$(VENV)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header $(ARGS) \
 		requirements/uv.in --output-file requirements/uv.txt
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf .venv build dist docs/api docs/_build *.egg-info .coverage* .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -38,7 +38,7 @@ class Landmarker(BaseLandmarker):
     ``FaceLandmarker`` with the same checkpoint within 0.01 px of the crop (a test compares them).
 
     Args:
-        model (str | Path): File of tools/deployment/export_onnx.py.
+        model: File of tools/deployment/export_onnx.py.
         detector, batch_size, min_confidence, refine, rotations: See :class:`mmpose_sp.apis.FaceLandmarker`.
         providers: Of onnxruntime, in the order of preference. Defaults to the CPU.
 

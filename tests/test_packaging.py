@@ -182,6 +182,14 @@ def test_names_lead_into_the_installed_wheel(installed, tmp_path):
     assert installed.parents[1] in path.parents
 
 
+def test_a_packaged_model_inherits_the_config_of_the_wheel(installed, tmp_path):
+    code = (
+        'from mmengine.config import Config\nfrom mmpose_sp.apis.packaged import PACKAGED, packaged_model\n'
+        'for name in PACKAGED: print(Config.fromfile(packaged_model(name)[0]).codec.input_size)'
+    )
+    assert run(installed, '-c', code, cwd=tmp_path).splitlines()[-2:] == ['(128, 128)', '(256, 256)']
+
+
 def test_names_lead_into_the_clone_of_an_editable_install(source, tmp_path):
     before = {path.name for path in source.iterdir()}
     python = environment(tmp_path / 'env', build(source, 'editable', tmp_path / 'dist'))

@@ -102,7 +102,7 @@ class BaseLandmarker(ABC):
         """Find the landmarks of all faces; see :meth:`iterate` for the arguments.
 
         Returns:
-            list[ImageResult]: One per picture or frame, in order, also for a single picture.
+            One per picture or frame, in order, also for a single picture.
 
         Raises:
             ValueError: For a camera, whose frames do not end; use :meth:`iterate`.

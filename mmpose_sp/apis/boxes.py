@@ -16,7 +16,7 @@ def check_boxes(boxes: Any, width: int, height: int, name: str = 'bboxes') -> np
         name: Of the picture, for the messages.
 
     Returns:
-        np.ndarray: (N, 5) float32, the score 1 where there was none.
+        (N, 5) float32, the score 1 where there was none.
 
     Raises:
         ValueError: Another shape, NaN or infinite, without area, or outside of the picture; names the box.

@@ -31,7 +31,7 @@ def draw_result(
         boundaries: The curves to draw, ``FaceLandmarker.boundaries``.
 
     Returns:
-        np.ndarray: A new picture.
+        A new picture.
 
     Raises:
         ValueError: An unknown layer, or ellipses of a model without covariances.

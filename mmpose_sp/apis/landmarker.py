@@ -30,27 +30,27 @@ class FaceLandmarker(BaseLandmarker):
     that is after its EXIF orientation was applied.
 
     Args:
-        config (str | Path | Config): Config of the model.
-        checkpoint (str | Path): Its weights, loaded with ``weights_only``.
-        device (str): 'auto', 'cpu', 'cuda:0', ... Defaults to 'auto'.
-        detector (str | Path | Callable): Who finds the faces where no boxes are given: ``'yunet'``, which comes with
+        config: Config of the model.
+        checkpoint: Its weights, loaded with ``weights_only``.
+        device: 'auto', 'cpu', 'cuda:0', ... Defaults to 'auto'.
+        detector: Who finds the faces where no boxes are given: ``'yunet'``, which comes with
             mmpose_sp (:class:`YuNetFaceDetector`); ``'haar'``, OpenCV's cascade for upright frontal faces; the config
             of an mmdet detector; or a function from a uint8 BGR picture to boxes (N, 4) and scores (N,). Defaults to
             ``'yunet'``.
-        detector_weights (str | Path, optional): Checkpoint of the mmdet detector.
-        batch_size (int): Faces that the network sees at once. Defaults to 32.
-        min_confidence (float): Detected faces whose landmarks have a lower mean confidence are dropped: few of a
+        detector_weights: Checkpoint of the mmdet detector.
+        batch_size: Faces that the network sees at once. Defaults to 32.
+        min_confidence: Detected faces whose landmarks have a lower mean confidence are dropped: few of a
             detector's false faces come near the confidence of faces. What is usual depends on the model, so look at
             some results first. Faces in boxes that were given always stay. Defaults to 0.
-        refine (int): How often a detected face is cropped anew, by the box around the landmarks that were found, which
+        refine: How often a detected face is cropped anew, by the box around the landmarks that were found, which
             is the box of the training. On the 104 faces of the 300-W part's validation list that the cascade finds, one
             time took the NME of the lite model from 3.43% to 3.27%, where the annotated boxes gave 3.23%. It doubles
             the time of the network. Boxes that were given are taken as they are. Defaults to 1.
-        cfg_options (dict, optional): Changes of the config, such as ``{'model.test_cfg.flip_test': False}``.
-        calibration (Calibration, optional): The four numbers that make confidences and ellipses say what happens, see
+        cfg_options: Changes of the config, such as ``{'model.test_cfg.flip_test': False}``.
+        calibration: The four numbers that make confidences and ellipses say what happens, see
             tools/analysis_tools/calibrate.py. Defaults to what the checkpoint stores; the identity ``Calibration()``
             without.
-        rotations (Sequence[int]): Degrees against the clock by which the picture is turned to look for faces, multiples
+        rotations: Degrees against the clock by which the picture is turned to look for faces, multiples
             of 90. ``(0, 90, 180, 270)`` finds lying and upside-down faces, and lands each upright in the network, for
             four times the time of the detector. Defaults to ``(0,)``.
 

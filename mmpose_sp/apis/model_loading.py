@@ -104,7 +104,7 @@ def load_model(config: Config, checkpoint: Union[str, Path, None], device: str) 
         device: See :func:`choose_device`.
 
     Returns:
-        nn.Module: In eval mode on the device, with ``cfg`` and ``dataset_meta`` as mmpose's ``init_model`` sets them,
+        In eval mode on the device, with ``cfg`` and ``dataset_meta`` as mmpose's ``init_model`` sets them,
         and ``checkpoint_meta``, the ``meta`` of the checkpoint.
 
     Raises:

@@ -13,14 +13,14 @@ class FaceResult:
     """The landmarks of one face. Coordinates are image px, the centre of the first pixel at (0, 0).
 
     Attributes:
-        landmarks (np.ndarray): (K, 2) float32.
-        confidence (np.ndarray): (K,) float32 in [0, 1], the posterior mass around the peak of the scores.
-        covariance (np.ndarray, optional): (K, 2, 2) float32 px^2, of the posterior softmax(F / eps) over the pixels of
+        landmarks: (K, 2) float32.
+        confidence: (K,) float32 in [0, 1], the posterior mass around the peak of the scores.
+        covariance: (K, 2, 2) float32 px^2, of the posterior softmax(F / eps) over the pixels of
             the map; None for models of Gaussian heatmaps, which have no posterior.
-        box (np.ndarray): (4,) float32 x1 y1 x2 y2, the face box that was cropped (last), before the config's padding.
-        box_score (float): Of the detector; 1 for boxes that were given.
-        score_maps (np.ndarray, optional): (K, h, w) float32 scores F, where they were asked for.
-        heatmap_to_image (np.ndarray): (2, 3) affine map from heatmap px to image px.
+        box: (4,) float32 x1 y1 x2 y2, the face box that was cropped (last), before the config's padding.
+        box_score: Of the detector; 1 for boxes that were given.
+        score_maps: (K, h, w) float32 scores F, where they were asked for.
+        heatmap_to_image: (2, 3) affine map from heatmap px to image px.
     """
 
     landmarks: np.ndarray
@@ -74,7 +74,7 @@ class ImageResult:
         """The faces as mmpose's ``split_instances`` writes predictions, in plain Python numbers.
 
         Returns:
-            list[dict]: ``keypoints`` (K, 2), ``keypoint_scores`` (K,), ``bbox`` (one box x1 y1 x2 y2 in a list, as
+            ``keypoints`` (K, 2), ``keypoint_scores`` (K,), ``bbox`` (one box x1 y1 x2 y2 in a list, as
             mmpose has it), ``bbox_score``; and ``keypoint_covariances`` (K, 2, 2) px^2, which mmpose does not have.
         """
         return [

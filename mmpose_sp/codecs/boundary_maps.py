@@ -30,12 +30,12 @@ def spline_matrix(num_points: int, closed: bool, samples: int = SAMPLES_PER_SEGM
     are fixed linear combinations of the landmarks and a curve costs one matrix product.
 
     Args:
-        num_points (int): Number of landmarks, at least 2 (3 if closed).
-        closed (bool): Whether the last landmark joins the first.
-        samples (int): Curve points per segment.
+        num_points: Number of landmarks, at least 2 (3 if closed).
+        closed: Whether the last landmark joins the first.
+        samples: Curve points per segment.
 
     Returns:
-        np.ndarray: (M, num_points) float32, M = samples * segments + 1. Row ``i * samples`` is landmark ``i``; rows
+        (M, num_points) float32, M = samples * segments + 1. Row ``i * samples`` is landmark ``i``; rows
         sum to one. The last row of a closed curve is its first.
     """
     # Its second derivatives M at the points y: M[i-1] + 4 M[i] + M[i+1] = 6 (y[i-1] - 2 y[i] + y[i+1]); 0 at open ends.
@@ -61,11 +61,11 @@ def visible_runs(visible: np.ndarray, closed: bool) -> Iterator[Tuple[np.ndarray
     """Split a boundary at its missing landmarks.
 
     Args:
-        visible (np.ndarray): (P,) bool, in the order of the boundary.
-        closed (bool): Whether the boundary is closed.
+        visible: (P,) bool, in the order of the boundary.
+        closed: Whether the boundary is closed.
 
     Yields:
-        tuple: positions (int array) of neighbouring visible landmarks and whether they form a closed curve. Single
+        Positions (int array) of neighbouring visible landmarks and whether they form a closed curve. Single
         landmarks have no curve and are left out; so is everything between a missing landmark and its neighbours.
     """
     num = len(visible)
@@ -85,12 +85,12 @@ def boundary_curves(landmarks: np.ndarray, boundary, visible: Optional[np.ndarra
     """Smooth curves through the landmarks of one boundary.
 
     Args:
-        landmarks (np.ndarray): (K, 2). NaN and infinite landmarks count as missing.
-        boundary (Boundary): Its ``indices`` and ``closed`` say which landmarks are joined.
-        visible (np.ndarray, optional): (K,) bool; False marks missing landmarks.
+        landmarks: (K, 2). NaN and infinite landmarks count as missing.
+        boundary: A :class:`mmpose_sp.faces.Boundary`: its ``indices`` and ``closed`` say which landmarks are joined.
+        visible: (K,) bool; False marks missing landmarks.
 
     Returns:
-        list[np.ndarray]: Curves (M, 2); one when all landmarks are there, else one per run of neighbours.
+        Curves (M, 2); one when all landmarks are there, else one per run of neighbours.
     """
     points = landmarks[list(boundary.indices)]
     present = np.isfinite(points).all(axis=-1)
@@ -152,15 +152,15 @@ def edge_heatmaps(
     Landmarks may lie outside the map: their curves enter it where they do.
 
     Args:
-        landmarks (np.ndarray): (K, 2) in heatmap px; NaN = missing.
-        boundaries (Sequence[Boundary]): E boundaries.
-        heatmap_size (tuple): (w, h).
-        sigma (float): Standard deviation of the line profile in heatmap px. Defaults to 1.
-        visible (np.ndarray, optional): (K,) bool; curve parts through missing landmarks are left out.
-        padding (int): Pixels of margin that are drawn around the map on each side.
+        landmarks: (K, 2) in heatmap px; NaN = missing.
+        boundaries: E boundaries.
+        heatmap_size: (w, h).
+        sigma: Standard deviation of the line profile in heatmap px. Defaults to 1.
+        visible: (K,) bool; curve parts through missing landmarks are left out.
+        padding: Pixels of margin that are drawn around the map on each side.
 
     Returns:
-        np.ndarray: (E, h + 2 * padding, w + 2 * padding) float32 in [0, 1].
+        (E, h + 2 * padding, w + 2 * padding) float32 in [0, 1].
     """
     maps = _empty_maps(len(boundaries), heatmap_size, padding)
     for edge_map, boundary in zip(maps, boundaries):
@@ -182,7 +182,7 @@ def union_edge_map(
     Args: See :func:`edge_heatmaps`.
 
     Returns:
-        np.ndarray: (h + 2 * padding, w + 2 * padding) float32 in [0, 1].
+        (h + 2 * padding, w + 2 * padding) float32 in [0, 1].
     """
     edge_map = _empty_maps(1, heatmap_size, padding)[0]
     if not boundaries:
@@ -215,10 +215,10 @@ def _draw(
     """Write the Gaussian of the distance to the curves into the part of the map that they reach.
 
     Args:
-        edge_map (np.ndarray): (h, w), with ``padding`` px on each side, all 0.
-        points (np.ndarray): (M, 2) of all curves, heatmap px.
-        lengths (Sequence[int]): How many of the points belong to each curve.
-        fine (int): The distance is measured on a grid of that many px per heatmap px in each direction.
+        edge_map: (h, w), with ``padding`` px on each side, all 0.
+        points: (M, 2) of all curves, heatmap px.
+        lengths: How many of the points belong to each curve.
+        fine: The distance is measured on a grid of that many px per heatmap px in each direction.
     """
     if not len(points):
         return
@@ -255,12 +255,12 @@ def blur_and_sharpen(edge_map: np.ndarray, blur_kernel: int = 9, sharpness: floa
     13) as factor * map + (1 - factor) * smoothed, keeps the outermost pixels, and clamps to [0, 1].
 
     Args:
-        edge_map (np.ndarray): (h, w) float32 in [0, 1].
-        blur_kernel (int): Odd kernel size in px; 1 does not blur. Defaults to 9.
-        sharpness (float): Factor; 1 changes nothing. Defaults to 5.
+        edge_map: (h, w) float32 in [0, 1].
+        blur_kernel: Odd kernel size in px; 1 does not blur. Defaults to 9.
+        sharpness: Factor; 1 changes nothing. Defaults to 5.
 
     Returns:
-        np.ndarray: (h, w) float32 in [0, 1].
+        (h, w) float32 in [0, 1].
     """
     if blur_kernel > 1:
         sigma = 0.3 * ((blur_kernel - 1) * 0.5 - 1) + 0.8

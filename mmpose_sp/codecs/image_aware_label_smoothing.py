@@ -50,30 +50,30 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
           (E, h, w)
 
     Args:
-        input_size (tuple): Size of the network input in [w, h]
-        heatmap_size (tuple): Size of the score maps in [w, h]
-        boundaries (str | Sequence | None): A landmark scheme, ``'wflw'``, ``'cofw'``, ``'300w'`` or one of your own (or
+        input_size: Size of the network input in [w, h]
+        heatmap_size: Size of the score maps in [w, h]
+        boundaries: A landmark scheme, ``'wflw'``, ``'cofw'``, ``'300w'`` or one of your own (or
             ``'cofw_star'``, the curves of STAR's weights), or curves as :class:`Boundary`, ``(name, indices, closed)``
             or ``dict(name=, indices=, closed=)``. None where no edge is needed (``smoothing`` other than
             ``'image_aware'`` and no ``edge_maps``). Defaults to ``'wflw'``
-        smoothing (str): ``'image_aware'``: the edges shape the covariance; ``'isotropic'``: the Gaussian alone, the
+        smoothing: ``'image_aware'``: the edges shape the covariance; ``'isotropic'``: the Gaussian alone, the
             paper's "image-unaware"; ``'none'``: zero covariance. Defaults to ``'image_aware'``
-        gamma (float): Scale of the covariance. By default that of the named landmark scheme (the paper: 0.001 for COFW,
+        gamma: Scale of the covariance. By default that of the named landmark scheme (the paper: 0.001 for COFW,
             0.01 for the others), 0.01 for curves without a name
-        edge_weight (float): Weight of the edges against the Gaussian in M. Defaults to 0.01
-        gaussian_kernel (int): Kernel size of the Gaussian in M, odd, heatmap px. Defaults to 5
-        patch_radius (int): k; the patch has a side of 2k + 1 heatmap px. Defaults to 4
-        blur_kernel (int): Kernel size of the blur of the edge map, odd, heatmap px. Defaults to 9
-        sharpness (float): Sharpness factor of the edge map (torchvision's ``adjust_sharpness``). Defaults to 5
-        edges (str): Whose edges a landmark sees. ``'union'``: all curves of the face. ``'own'``: those that it lies on,
+        edge_weight: Weight of the edges against the Gaussian in M. Defaults to 0.01
+        gaussian_kernel: Kernel size of the Gaussian in M, odd, heatmap px. Defaults to 5
+        patch_radius: k; the patch has a side of 2k + 1 heatmap px. Defaults to 4
+        blur_kernel: Kernel size of the blur of the edge map, odd, heatmap px. Defaults to 9
+        sharpness: Sharpness factor of the edge map (torchvision's ``adjust_sharpness``). Defaults to 5
+        edges: Whose edges a landmark sees. ``'union'``: all curves of the face. ``'own'``: those that it lies on,
             as each curve has an edge map of its own in STAR; a landmark on no curve then gets the Gaussian of M alone.
             Defaults to ``'union'``
-        edge_maps (bool): Whether to return ``edge_heatmaps``, the targets of an edge branch. Defaults to ``False``
-        edge_sigma (float): Width of a line of the edge maps: standard deviation in heatmap px of the Gaussian of the
+        edge_maps: Whether to return ``edge_heatmaps``, the targets of an edge branch. Defaults to ``False``
+        edge_sigma: Width of a line of the edge maps: standard deviation in heatmap px of the Gaussian of the
             distance to the curve. Defaults to 1
-        subpixel (str): How to refine the arg max, see :func:`read_sites`. Defaults to ``'quadratic'``
-        eps (float): Temperature of the posterior that gives ``keypoint_scores``, as in the loss. Defaults to 1
-        grid (str): ``'centers'``: heatmap coordinates decode by the convention above. ``'corners'``: the outermost
+        subpixel: How to refine the arg max, see :func:`read_sites`. Defaults to ``'quadratic'``
+        eps: Temperature of the posterior that gives ``keypoint_scores``, as in the loss. Defaults to 1
+        grid: ``'centers'``: heatmap coordinates decode by the convention above. ``'corners'``: the outermost
             pixel centres of the map are the corners of the input, input = x * W / (w - 1) - 0.5; this is how STAR and
             ADNet read their maps, for networks with their weights. Decoding only. Defaults to ``'centers'``
 
@@ -159,11 +159,11 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         """Encode landmarks of the network input.
 
         Args:
-            keypoints (np.ndarray): Landmarks in input px, shape (N, K, 2). NaN where invisible is fine.
-            keypoints_visible (np.ndarray): Visibilities in shape (N, K); all visible if None
+            keypoints: Landmarks in input px, shape (N, K, 2). NaN where invisible is fine.
+            keypoints_visible: Visibilities in shape (N, K); all visible if None
 
         Returns:
-            dict: See "Encoded" above.
+            See "Encoded" above.
         """
         labels, visible = self._labels(keypoints, keypoints_visible)
         outside = np.abs(labels - self._middle) > self._middle + 0.5
@@ -198,11 +198,11 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         """The intermediate products of the image-aware smoothing of one face, for figures like the paper's Fig. 1.
 
         Args:
-            keypoints (np.ndarray): Landmarks in input px, shape (K, 2) or (1, K, 2)
-            keypoints_visible (np.ndarray): Visibilities in shape (K,) or (1, K)
+            keypoints: Landmarks in input px, shape (K, 2) or (1, K, 2)
+            keypoints_visible: Visibilities in shape (K,) or (1, K)
 
         Returns:
-            SmoothingStages: Maps (of all curves) and patches (of those that each landmark sees) in heatmap px.
+            Maps (of all curves) and patches (of those that each landmark sees) in heatmap px.
         """
         if not self.boundaries:
             raise ValueError('This codec has no boundaries, so there is no edge map to show')
@@ -226,12 +226,10 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         """Decode the score maps of one face.
 
         Args:
-            encoded (np.ndarray): Score maps in shape (K, h, w)
+            encoded: (K, h, w) score maps.
 
         Returns:
-            tuple:
-            - keypoints (np.ndarray): Landmarks in input px, float32, shape (1, K, 2)
-            - scores (np.ndarray): Posterior mass around the peak in [0, 1], float32, shape (1, K)
+            Landmarks (1, K, 2) in input px and the posterior mass around their peaks (1, K) in [0, 1], float32.
         """
         keypoints, scores = self.batch_decode(torch.from_numpy(np.ascontiguousarray(encoded))[None])
         return keypoints[0], scores[0]
@@ -240,10 +238,10 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         """Decode a batch of score maps on their device; one small copy brings the landmarks to the host.
 
         Args:
-            batch_scores (Tensor): Score maps in shape (B, K, h, w), any floating dtype
+            batch_scores: Score maps in shape (B, K, h, w), any floating dtype
 
         Returns:
-            tuple: B keypoints (1, K, 2) in input px and B scores (1, K) in [0, 1], float32 arrays as from ``decode``.
+            B keypoints (1, K, 2) in input px and B scores (1, K) in [0, 1], float32 arrays as from ``decode``.
         """
         keypoints, confidence = self.decode_tensors(batch_scores)
         decoded = torch.cat([keypoints, confidence[..., None]], dim=-1).cpu().numpy()
@@ -253,10 +251,10 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         """Decode a batch of score maps; nothing leaves their device, and the host need not wait for it.
 
         Args:
-            scores (Tensor): Score maps in shape (B, K, h, w), any floating dtype
+            scores: Score maps in shape (B, K, h, w), any floating dtype
 
         Returns:
-            tuple: Landmarks (B, K, 2) in input px and confidences (B, K) in [0, 1], float32.
+            Landmarks (B, K, 2) in input px and confidences (B, K) in [0, 1], float32.
         """
         return self.decode_sites(scores, covariance=False)[:2]
 
@@ -264,8 +262,8 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         """:func:`~mmpose_sp.posterior.read_sites` with points in input px and covariances in input px^2.
 
         Args:
-            scores (Tensor): Score maps in shape (B, K, h, w), any floating dtype
-            covariance (bool): Whether to compute the covariances
+            scores: Score maps in shape (B, K, h, w), any floating dtype
+            covariance: Whether to compute the covariances
         """
         if tuple(scores.shape[:1:-1]) != self.heatmap_size:
             raise ValueError(

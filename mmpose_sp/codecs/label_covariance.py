@@ -75,12 +75,12 @@ def extract_patches(image: np.ndarray, centres: np.ndarray, patch_radius: int) -
     """Bilinear patches of an image, centred on sub-pixel points.
 
     Args:
-        image (np.ndarray): (h, w).
-        centres (np.ndarray): (K, 2), x first, at least k px from the first and k + 1 px from the last row and column.
-        patch_radius (int): k; patches have 2k + 1 samples a side, one px apart.
+        image: (h, w).
+        centres: (K, 2), x first, at least k px from the first and k + 1 px from the last row and column.
+        patch_radius: k; patches have 2k + 1 samples a side, one px apart.
 
     Returns:
-        np.ndarray: (K, 2k + 1, 2k + 1).
+        (K, 2k + 1, 2k + 1).
     """
     corner = np.floor(centres)
     fx, fy = (centres - corner).astype(image.dtype).T[..., None, None]
@@ -148,19 +148,19 @@ def smoothing_stages(
     """Every intermediate product of the image-aware label smoothing.
 
     Args:
-        landmarks (np.ndarray): (K, 2) heatmap px, finite. Landmarks outside the map are treated as if they were on
+        landmarks: (K, 2) heatmap px, finite. Landmarks outside the map are treated as if they were on
             its border (they carry no weight in the loss).
-        edge_map (np.ndarray): E, float32, drawn with ``margin`` px around the map on each side.
-        margin (int): At least :func:`smoothing_margin`, so that patches never leave the drawn area.
-        gamma (float): Scale of the covariance.
-        edge_weight (float): Weight of the edges in M. 0 gives the isotropic, "image-unaware" smoothing.
-        gaussian_kernel (int): Kernel size of N in px.
-        patch_radius (int): k.
-        blur_kernel (int): Kernel size of the blur of E in px.
-        sharpness (float): Factor of the sharpening of E.
+        edge_map: E, float32, drawn with ``margin`` px around the map on each side.
+        margin: At least :func:`smoothing_margin`, so that patches never leave the drawn area.
+        gamma: Scale of the covariance.
+        edge_weight: Weight of the edges in M. 0 gives the isotropic, "image-unaware" smoothing.
+        gaussian_kernel: Kernel size of N in px.
+        patch_radius: k.
+        blur_kernel: Kernel size of the blur of E in px.
+        sharpness: Factor of the sharpening of E.
 
     Returns:
-        SmoothingStages: Maps are cropped to the heatmap; patches see the margin too.
+        Maps are cropped to the heatmap; patches see the margin too.
     """
     height, width = edge_map.shape
     inner = np.s_[margin : height - margin, margin : width - margin]
@@ -183,9 +183,9 @@ def edge_alignment(covariances: np.ndarray, landmarks: np.ndarray, boundaries: S
     """How far the covariances of a face follow its edges.
 
     Args:
-        covariances (np.ndarray): (K, 2, 2) heatmap px^2.
-        landmarks (np.ndarray): (K, 2) heatmap px, finite.
-        boundaries (Sequence[Boundary]): The curves.
+        covariances: (K, 2, 2) heatmap px^2.
+        landmarks: (K, 2) heatmap px, finite.
+        boundaries: The curves.
     """
     values, vectors = np.linalg.eigh(np.asarray(covariances, dtype=np.float64))
     long_axis = vectors[..., 1]

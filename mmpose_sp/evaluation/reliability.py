@@ -34,7 +34,7 @@ def coverage(errors: np.ndarray, covariances: np.ndarray, levels: Sequence[float
         levels: Probabilities in (0, 1).
 
     Returns:
-        np.ndarray: (len(levels),); a calibrated model gives the levels themselves.
+        (len(levels),); a calibrated model gives the levels themselves.
     """
     radius = -2 * np.log1p(-np.asarray(levels, dtype=np.float64))
     return (squared_mahalanobis(errors, covariances)[:, None] <= radius).mean(axis=0)
@@ -54,7 +54,7 @@ def fit_scale_and_floor(errors: np.ndarray, covariances: np.ndarray) -> Tuple[fl
         covariances: (M, 2, 2) C, heatmap px^2.
 
     Returns:
-        tuple: a (without unit) and b (heatmap px^2), both within 0.001 and 1000.
+        A (without unit) and b (heatmap px^2), both within 0.001 and 1000.
     """
 
     def covariance(x: np.ndarray) -> np.ndarray:
@@ -93,7 +93,7 @@ class Reliability(NamedTuple):
 
     @property
     def expected_error(self) -> float:
-        """Expected calibration error: mean |confidence - hits| over the landmarks."""
+        """Expected calibration error: mean distance of confidence and hits over the landmarks."""
         return float(np.average(np.abs(self.confidence - self.hits), weights=self.count))
 
 

@@ -16,7 +16,7 @@ def gaussian_factors(points: Tensor, size: Sequence[int], sigma: float) -> Tuple
 
 
 def gaussian_maps(points: Tensor, size: Sequence[int], sigma: float) -> Tensor:
-    """exp(-|p - y|^2 / (2 sigma^2)) (..., h, w) about sub-pixel points y (..., 2) in heatmap px; ``size`` is (h, w).
+    """``exp(-|p - y|^2 / (2 sigma^2))`` (..., h, w) about sub-pixel points y (..., 2), heatmap px; ``size`` is (h, w).
 
     >>> gaussian_maps(torch.tensor([1.0, 0.0]), (1, 3), 1.0)
     tensor([[0.6065, 1.0000, 0.6065]])

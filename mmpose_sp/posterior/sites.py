@@ -57,8 +57,8 @@ def read_sites(
     elongated and tilted.
 
     Args:
-        scores (Tensor): Score maps F in shape (B, K, h, w), h and w at least 3, of any floating dtype and any sign.
-        subpixel (str): ``'quadratic'``: a Newton step on the logarithm of the scores above their minimum, from the
+        scores: Score maps F in shape (B, K, h, w), h and w at least 3, of any floating dtype and any sign.
+        subpixel: ``'quadratic'``: a Newton step on the logarithm of the scores above their minimum, from the
             3x3 values around the arg max; exact for quadratic scores and for Gaussian-shaped heatmaps, whatever their
             scale and offset. ``'expectation'``: the mean of the posterior over the whole map (soft-argmax, Eq. 3). The
             logarithm of a heatmap as scores gives the heatmap's centre of mass, as STAR and ADNet read theirs.
@@ -66,10 +66,10 @@ def read_sites(
             not pull: exact at the minimum of Eq. 11 without margin, where the posterior holds the label in its four
             nearest pixels by bilinear weights.
             ``'none'``: the arg max itself. Defaults to ``'quadratic'``.
-        eps (float): Temperature of the posterior softmax(F / eps), as in Eq. 11. Defaults to 1.
-        calibration (Calibration): Of confidences and covariances; the points do not depend on it. Defaults to the
+        eps: Temperature of the posterior softmax(F / eps), as in Eq. 11. Defaults to 1.
+        calibration: Of confidences and covariances; the points do not depend on it. Defaults to the
             identity.
-        covariance (bool): Whether to compute the covariances, too. Defaults to True.
+        covariance: Whether to compute the covariances, too. Defaults to True.
 
     Raises:
         ValueError: If ``scores`` is not of such a shape, ``subpixel`` is unknown or ``eps`` is not positive.
@@ -160,7 +160,7 @@ def _survey(maps: Tensor, posterior: Tensor, eps: float, subpixel: str, covarian
     ``posterior`` (M, h * w) is overwritten.
 
     Returns:
-        tuple: arg max (M, 2), maximum (M, 1), minimum (M, 1) and posterior of the arg max (M, 1); mean (M, 2) and
+        Arg max (M, 2), maximum (M, 1), minimum (M, 1) and posterior of the arg max (M, 1); mean (M, 2) and
         covariance (M, 2, 2) of the posterior. The last two and the minimum are empty where nothing needs them.
     """
     w, flat, nothing = maps.shape[-1], maps.flatten(1), maps.new_empty(0)

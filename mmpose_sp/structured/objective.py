@@ -75,7 +75,7 @@ def score_at(scores: Tensor, points: Tensor) -> Tensor:
         points: (..., S, 2) heatmap px.
 
     Returns:
-        Tensor: (..., S).
+        (..., S).
 
     >>> score_at(torch.tensor([[0.0, 1.0], [2.0, 3.0]]), torch.tensor([[0.0, 0.0], [0.5, 1.0]]))
     tensor([0.0000, 2.5000])
@@ -110,7 +110,7 @@ def structured_loss(scores: Tensor, labels: Tensor, objective: Objective = PAPER
         objective: the options.
 
     Returns:
-        Tensor: (...), float32 (float64 for float64 scores).
+        (...), float32 (float64 for float64 scores).
 
     >>> scores = torch.zeros(1, 1, 3, 3)
     >>> scores[0, 0, 2, 1] = 9.0
@@ -137,7 +137,7 @@ def label_margin(labels: Tensor, size: Sequence[int], objective: Objective = PAP
         objective: alpha, s, margin and norm are read.
 
     Returns:
-        Tensor: (..., h, w), of the labels' dtype.
+        (..., h, w), of the labels' dtype.
     """
     y = normalize_points(labels, size)
     dx = (pixel_centres(size[1], labels) - y[..., 0, None])[..., None, :]
@@ -151,7 +151,7 @@ def distance(dx: Tensor, dy: Tensor, kind: str = 'smooth_l1', norm: str = 'l1', 
     Args:
         dx, dy: coordinate differences that broadcast, of any unit.
         kind: ``'l1'`` is the norm itself, ``'l2'`` the squared Euclidean norm (Eq. 4), ``'smooth_l1'`` is
-            0.5 / s * |d|_2^2 where the norm is below ``s`` and norm - 0.5 s elsewhere, ``'none'`` is 0.
+            ``0.5 / s * |d|_2^2`` where the norm is below ``s`` and norm - 0.5 s elsewhere, ``'none'`` is 0.
         norm: norm of ``'l1'`` and ``'smooth_l1'``. ``'l1'`` is what the paper prints (its smooth l1 then jumps by
             up to 0.25 s where the norm is ``s``), ``'l2'`` what code of this family does.
         s: threshold of ``'smooth_l1'``, in the unit of dx and dy.

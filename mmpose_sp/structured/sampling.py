@@ -23,7 +23,7 @@ def sample_labels(
         generator: source of the noise, on the device of the labels; ``None`` is torch's default one.
 
     Returns:
-        Tensor: (..., S, 2) heatmap px, without gradient.
+        (..., S, 2) heatmap px, without gradient.
 
     >>> along_x = torch.tensor([[4.0, 0.0], [0.0, 0.0]])
     >>> samples = sample_labels(torch.tensor([3.0, 5.0]), along_x, 1000)

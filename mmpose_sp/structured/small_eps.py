@@ -16,7 +16,7 @@ def augmented_maximum(scores: Tensor, labels: Tensor, objective: Objective) -> T
         labels: (n, S, 2) heatmap px.
 
     Returns:
-        tuple: (n, S), and the mean over S of the posterior (n, h, w).
+        (n, S), and the mean over S of the posterior (n, h, w).
     """
     augmented = label_margin(labels, scores.shape[1:], objective).add_(scores.unsqueeze(1)).flatten(2)
     top, where = augmented.max(-1, keepdim=True)

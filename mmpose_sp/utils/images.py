@@ -17,7 +17,7 @@ def read_image(path: Union[str, Path]) -> np.ndarray:
     """Read a picture upright (EXIF orientation applied), without its alpha channel, 16 bit reduced to 8.
 
     Returns:
-        np.ndarray: uint8 BGR (H, W, 3).
+        Uint8 BGR (H, W, 3).
 
     Raises:
         FileNotFoundError: No such file.

@@ -103,15 +103,6 @@ def test_the_card_states_the_calibration_and_the_size(name):
     assert megabytes == pytest.approx(packaged_model(name)[1].stat().st_size / 1e6, abs=0.05)
 
 
-def test_half_precision_keeps_vectors_and_refuses_overflow():
-    half_precision = load_tool('misc/package_model').half_precision
-    state = dict(kernel=torch.ones(2, 3), bias=torch.ones(2), count=torch.tensor(5))
-    kept = half_precision(state)
-    assert [kept[name].dtype for name in state] == [torch.float16, torch.float32, torch.int64]
-    with pytest.raises(ValueError, match='kernel'):
-        half_precision(dict(kernel=torch.full((1, 1), 1e6)))
-
-
 def test_one_command_with_a_picture_alone(name, boxed, astronaut, tmp_path):
     cv2.imwrite(str(tmp_path / 'photo.png'), astronaut)
     options = [*(['--model', name] if name != DEFAULT else []), '--device', 'cpu', '--json', str(tmp_path / 'a.json')]

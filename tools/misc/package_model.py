@@ -2,7 +2,8 @@
 
     python tools/misc/package_model.py CONFIG CHECKPOINT OUT --calibration work_dirs/calibration/calibration.json
 
-Writes OUT.pth and OUT.py (the config, resolved, which needs no other file). mmengine's checkpoints hold the averaged
+Writes OUT.pth and OUT.py. Where mmpose_sp has a config of CONFIG's name, OUT.py inherits it and says what differs;
+otherwise it is CONFIG itself, resolved, which needs no other file. mmengine's checkpoints hold the averaged
 weights (EMA) as their state_dict, so what is tested is what is kept; the optimizer, the logs and the weights before the
 averaging are left out. (mmpose's own publish_model.py keeps full precision and mmengine's objects.)
 """
@@ -17,9 +18,11 @@ from typing import TYPE_CHECKING, Any, Dict, Optional
 import numpy as np
 
 from mmpose_sp.utils.atomic import atomic_path
+from mmpose_sp.utils.config_names import find_config
 
 if TYPE_CHECKING:
     import torch
+    from mmengine.config import Config
 
     from mmpose_sp.posterior import Calibration
 
@@ -68,12 +71,47 @@ def package(config_file: str, checkpoint_file: str, calibration: Optional[Calibr
     return dict(meta=kept, state_dict=half_precision(checkpoint['state_dict']))
 
 
+def differences(base: Dict[str, Any], config: Dict[str, Any]) -> Dict[str, Any]:
+    """What a config that inherits ``base`` has to say to mean ``config``; lists are said whole."""
+    changed: Dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            if set(base[key]) - set(value):
+                changed[key] = dict(value, _delete_=True)
+            elif base[key] != value:
+                changed[key] = differences(base[key], value)
+        elif key not in base or base[key] != value:
+            changed[key] = value
+    return changed
+
+
+def meaning(config: Any) -> Any:
+    """A config as plain data, without what tells one run (its folder) or one way to inherit (scopes) from another."""
+    if isinstance(config, dict):
+        return {key: meaning(value) for key, value in config.items() if key not in ('_scope_', 'work_dir', 'launcher')}
+    return [meaning(value) for value in config] if isinstance(config, (list, tuple)) else config
+
+
+def inheriting(config: Config, name: str) -> Optional[Config]:
+    """``config`` as the child of our config of that name; None if there is none, or it says more than the child can."""
+    from mmengine.config import Config
+
+    configs = Path(find_config('_base_/default_runtime.py')).parents[1]
+    for path in sorted(configs.rglob(f'{name}.py')):
+        base = meaning(Config.fromfile(path).to_dict())
+        wanted = meaning(config.to_dict())
+        if not set(base) - set(wanted):
+            parent = f'mmpose_sp::{path.relative_to(configs).as_posix()}'
+            return Config(dict(_base_=parent, **differences(base, wanted)))
+    return None
+
+
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config')
     parser.add_argument('checkpoint')
     parser.add_argument('out', type=Path, help='path and name of the model, without suffix')
-    parser.add_argument('--calibration', type=Path, metavar='JSON', help='of tools/analysis_tools/calibration.py')
+    parser.add_argument('--calibration', type=Path, metavar='JSON', help='of tools/analysis_tools/calibrate.py')
     args = parser.parse_args(argv)
     args.parser = parser
     return args
@@ -98,7 +136,7 @@ def main(argv=None) -> None:
     with atomic_path(str(weights)) as temporary:
         torch.save(model, temporary)
     with atomic_path(str(written)) as temporary:
-        config.dump(temporary)
+        (inheriting(config, Path(args.config).stem) or config).dump(temporary)
     torch.load(weights, weights_only=True)
     parameters = sum(value.numel() for value in model['state_dict'].values())
     print(f'{weights}: {weights.stat().st_size / 1e6:.2f} MB, {parameters / 1e6:.2f} M numbers; config: {written}')

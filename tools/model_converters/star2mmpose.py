@@ -257,7 +257,7 @@ def convert(
         size: Side of the network's input in px.
 
     Returns:
-        tuple: the checkpoint for mmpose (``state_dict``, ``meta``) and the model's config.
+        The checkpoint for mmpose (``state_dict``, ``meta``) and the model's config.
 
     Raises:
         ConversionError: if the checkpoint does not fit.

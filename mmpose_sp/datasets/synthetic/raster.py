@@ -135,9 +135,9 @@ class Splat:
     """The face surface splatted into an image of half the size: nearest point per pixel, holes filled.
 
     Attributes:
-        shade (np.ndarray): (size, size) float32 light on the surface, 1 on a surface facing a frontal light;
+        shade: (size, size) float32 light on the surface, 1 on a surface facing a frontal light;
             continued smoothly beyond the outline.
-        depth (np.ndarray): (size / 2, size / 2) float32 depth towards the viewer in eye distances, -inf where there
+        depth: (size / 2, size / 2) float32 depth towards the viewer in eye distances, -inf where there
             is no face.
     """
 

@@ -18,11 +18,11 @@ class RenderedFace:
     """A rendered face.
 
     Attributes:
-        image (np.ndarray): (size, size, 3) uint8 BGR.
-        landmarks (dict): 'wflw' (98, 2), '300w' (68, 2), 'cofw' (29, 2) float64, 0-based px (pixel centres).
-        occluded (dict): the same keys, (K,) bool: hidden by an occluder or by the face itself.
-        attributes (dict): the six WFLW flags, name -> 0 or 1.
-        params (FaceParams): what was drawn.
+        image: (size, size, 3) uint8 BGR.
+        landmarks: 'wflw' (98, 2), '300w' (68, 2), 'cofw' (29, 2) float64, 0-based px (pixel centres).
+        occluded: the same keys, (K,) bool: hidden by an occluder or by the face itself.
+        attributes: the six WFLW flags, name -> 0 or 1.
+        params: what was drawn.
     """
 
     image: np.ndarray
@@ -47,7 +47,7 @@ def render_face(face: Union[FaceParams, np.random.Generator], size: int = 256) -
 
     Args:
         face: the parameters, or a random generator from which a plain face (no flag set) is drawn.
-        size (int): side of the picture in px, even and at least 64.
+        size: side of the picture in px, even and at least 64.
 
     Raises:
         ValueError: ``size`` is odd or below 64.

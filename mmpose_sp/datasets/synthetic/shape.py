@@ -107,12 +107,12 @@ class FaceShape:
     """Curves and surface of one face in the head frame.
 
     Attributes:
-        curves (dict): name -> (n, 2) canonical x, y. ``side`` is 'l' or 'r' (of the image) in
+        curves: name -> (n, 2) canonical x, y. ``side`` is 'l' or 'r' (of the image) in
             ``brow_top_<side>`` and ``brow_bottom_<side>`` (outer to inner), ``lid_top_<side>`` and
             ``lid_bottom_<side>`` (outer to inner corner); ``lip_top``, ``lip_bottom``, ``lip_inner_top``,
             ``lip_inner_bottom`` (left to right); ``bridge`` (top to tip), ``nose_base`` (left to right);
             ``contour`` (left temple, chin, right temple), ``hairline`` (left to right temple).
-        pupils (np.ndarray): (2, 2) canonical x, y of the pupils, left of the image first.
+        pupils: (2, 2) canonical x, y of the pupils, left of the image first.
     """
 
     def __init__(self, params: FaceParams):

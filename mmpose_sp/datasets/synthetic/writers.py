@@ -236,12 +236,12 @@ def write_synthetic_faces(
 
     Args:
         dst: the folder; with ``layout='all'`` it holds one folder per layout: wflw, cofw, 300w.
-        layout (str): 'wflw' | 'cofw' | '300w' | 'all'.
-        num_train, num_test (int): faces of each layout.
-        seed (int): same seed, same files, whatever the number of workers; face i is the same in a larger set.
-        size (int): side of a picture in px, even, at least 64 (COFW and 300-W: the mean side).
-        workers (int): processes.
-        overwrite (bool): replace what is in ``dst``.
+        layout: 'wflw' | 'cofw' | '300w' | 'all'.
+        num_train, num_test: faces of each layout.
+        seed: same seed, same files, whatever the number of workers; face i is the same in a larger set.
+        size: side of a picture in px, even, at least 64 (COFW and 300-W: the mean side).
+        workers: processes.
+        overwrite: replace what is in ``dst``.
 
     Raises:
         ValueError: an unknown layout, an odd or too small size, a negative count.

@@ -26,8 +26,8 @@ class GetShortSideCenterScale(BaseTransform):
         - bbox_scale, (1, 2) image px, both values s
 
     Args:
-        input_size (tuple): (W, H) of the network's input.
-        padding (float): s / shorter side. Defaults to 1.05
+        input_size: (W, H) of the network's input.
+        padding: s / shorter side. Defaults to 1.05
     """
 
     def __init__(self, input_size: Tuple[int, int], padding: float = 1.05) -> None:

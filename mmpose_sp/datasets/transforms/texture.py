@@ -27,7 +27,7 @@ class RandomTexture(BaseTransform):
         - img (np.uint8)
 
     Args:
-        prob (float): Probability of a change.
+        prob: Probability of a change.
 
     Raises:
         ValueError: If ``prob`` is outside [0, 1].
@@ -92,10 +92,10 @@ class RandomOcclusion(RandomTexture):
         - img (np.uint8)
 
     Args:
-        prob (float): Probability of a change. Defaults to 0.4
-        size (tuple): Range of r. Defaults to (0.1, 0.4)
-        aspect_jitter (float): See above. Defaults to 0.1
-        fill (int | tuple): Value of the covered pixels, one number or one per channel. Defaults to 0
+        prob: Probability of a change. Defaults to 0.4
+        size: Range of r. Defaults to (0.1, 0.4)
+        aspect_jitter: See above. Defaults to 0.1
+        fill: Value of the covered pixels, one number or one per channel. Defaults to 0
     """
 
     def __init__(
@@ -137,8 +137,8 @@ class RandomBoxBlur(RandomTexture):
         - img (np.uint8)
 
     Args:
-        prob (float): Probability of a change. Defaults to 0.3
-        max_kernel (float): Largest side of the window as a share of the mean image side; it is drawn uniformly from
+        prob: Probability of a change. Defaults to 0.3
+        max_kernel: Largest side of the window as a share of the mean image side; it is drawn uniformly from
             [0, max_kernel], and less than 2 px changes nothing. Even sides are raised by one: an even window would
             shift the image by half a pixel against the landmarks. Defaults to 0.05
     """
@@ -169,9 +169,9 @@ class RandomGamma(RandomTexture):
         - img (np.uint8)
 
     Args:
-        prob (float): Probability of a change. Defaults to 0.2
-        brighten (tuple): Range of gamma <= 1. Defaults to (0.25, 1)
-        darken (tuple): Range of gamma >= 1. Defaults to (1, 4)
+        prob: Probability of a change. Defaults to 0.2
+        brighten: Range of gamma <= 1. Defaults to (0.25, 1)
+        darken: Range of gamma >= 1. Defaults to (1, 4)
     """
 
     def __init__(
@@ -204,8 +204,8 @@ class RandomNoise(RandomTexture):
         - img (np.uint8)
 
     Args:
-        prob (float): Probability of a change. Defaults to 0.2
-        max_alpha (float): Largest share of noise; a is drawn uniformly from [0, max_alpha]. Defaults to 0.5
+        prob: Probability of a change. Defaults to 0.2
+        max_alpha: Largest share of noise; a is drawn uniformly from [0, max_alpha]. Defaults to 0.5
     """
 
     def __init__(self, prob: float = 0.2, max_alpha: float = 0.5) -> None:

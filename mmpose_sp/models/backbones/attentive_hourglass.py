@@ -38,9 +38,9 @@ class CoordConv(nn.Module):
     """A convolution that also sees where it is.
 
     Args:
-        in_channels (int): Channels of the features.
-        out_channels (int): Channels of the result.
-        with_boundary (bool): Also append the row and column of the boundary's pixels, 0
+        in_channels: Channels of the features.
+        out_channels: Channels of the result.
+        with_boundary: Also append the row and column of the boundary's pixels, 0
             elsewhere.
         kwargs: Of :class:`torch.nn.Conv2d`.
     """
@@ -115,7 +115,7 @@ class EdgeToLandmark(nn.Module):
 
     Args:
         edges: Landmark indices of each curve.
-        num_landmarks (int): K.
+        num_landmarks: K.
     """
 
     def __init__(self, edges: Sequence[Sequence[int]], num_landmarks: int):
@@ -148,7 +148,7 @@ def conv1x1(in_channels: int, out_channels: int, std: Optional[float] = None) ->
 
 @MODELS.register_module()
 class AttentiveHourglass(BaseModule):
-    """The stacked hourglass network of `ADNet`_ and `STAR`_ with anisotropic attention (AAM).
+    """The stacked hourglass network of ADNet and STAR with anisotropic attention (AAM).
 
     The stem brings the image to a quarter of its size. Each stack then predicts scores, point
     maps and edge maps; the scores times the attention, (edges of the landmark) * (its point), are
@@ -161,30 +161,30 @@ class AttentiveHourglass(BaseModule):
     ``boundary_coords='last_landmark'`` give the network of their weights.
 
     Args:
-        num_landmarks (int): K.
-        edges (str | Sequence[Sequence[int]], optional): The codec's boundary set by name, e.g.
+        num_landmarks: K.
+        edges: The codec's boundary set by name, e.g.
             ``'wflw'``, or the landmark indices of each of its E curves, in the order of the
             codec's edge maps. Needed for the attention.
-        num_stacks (int): Number of hourglasses, 4 in the paper.
-        channels (int): Width of the hourglasses, a multiple of 8; the stem has a quarter and
+        num_stacks: Number of hourglasses, 4 in the paper.
+        channels: Width of the hourglasses, a multiple of 8; the stem has a quarter and
             half of it.
-        depth (int): Down-samplings in an hourglass. The input size must be a multiple of
+        depth: Down-samplings in an hourglass. The input size must be a multiple of
             ``4 * 2 ** depth``.
-        with_aam (bool): Predict points and edges and attend to them.
-        add_coord (bool): Give coordinate channels to the stem and to each hourglass.
-        boundary_coords (str): The map whose pixels > 0.05 keep their coordinates in two more
+        with_aam: Predict points and edges and attend to them.
+        add_coord: Give coordinate channels to the stem and to each hourglass.
+        boundary_coords: The map whose pixels > 0.05 keep their coordinates in two more
             channels, from the second stack on: ``'edges'`` is the largest of the edge maps
             (without attention there are none and no such channels either);
             ``'last_landmark'`` is the score map of the last landmark, as ADNet and STAR have it;
             ``'none'``.
-        score_norm (str): ``'none'`` or ``'instance_relu'``.
-        attention (str): ``'scores'``: the scores are multiplied by the attention, as in ADNet,
+        score_norm: ``'none'`` or ``'instance_relu'``.
+        attention: ``'scores'``: the scores are multiplied by the attention, as in ADNet,
             STAR and the paper. ``'posterior'``: its logarithm is added, so that the posterior
             softmax(scores) is multiplied. What attention does to a normalised heatmap it then
             does to ours, whereas a product can only move scores towards 0, the middle of the
             other pixels' scores.
-        in_channels (int): Channels of the image.
-        init_cfg (dict, optional): See :class:`mmengine.model.BaseModule`. By default PyTorch's
+        in_channels: Channels of the image.
+        init_cfg: See :class:`mmengine.model.BaseModule`. By default PyTorch's
             initialisation, with score predictors of deviation 0.001 so that all scores start
             near 0.
 
@@ -192,8 +192,6 @@ class AttentiveHourglass(BaseModule):
         ValueError: for attention without edges, an edge with landmarks that do not exist, an
             unknown option, or (when called) an input of an unfit size.
 
-    .. _`ADNet`: https://arxiv.org/abs/2109.05721
-    .. _`STAR`: https://arxiv.org/abs/2306.02763
     """
 
     stride = 4

@@ -26,11 +26,11 @@ class EfficientNetLite(BaseBackbone):
     """EfficientNet-lite0 without its classifier, 3.0 M parameters: ReLU6 for swish and no squeeze-and-excitation.
 
     Args:
-        out_indices (Sequence[int]): Stages whose outputs are returned. Defaults to (1, 2, 4, 6): strides 4, 8, 16, 32
+        out_indices: Stages whose outputs are returned. Defaults to (1, 2, 4, 6): strides 4, 8, 16, 32
             with 24, 40, 112, 320 channels.
-        conv_cfg (dict, optional): Convolutions of the blocks. Defaults to ``nn.Conv2d``.
-        norm_cfg (dict): Normalisation. Defaults to BatchNorm with the epsilon that the published weights have.
-        init_cfg (dict, optional): See :class:`mmengine.model.BaseModule`; ``dict(type='Pretrained',
+        conv_cfg: Convolutions of the blocks. Defaults to ``nn.Conv2d``.
+        norm_cfg: Normalisation. Defaults to BatchNorm with the epsilon that the published weights have.
+        init_cfg: See :class:`mmengine.model.BaseModule`; ``dict(type='Pretrained',
             checkpoint=FILE)`` with a file of ``tools/model_converters/efficientnet2mmpose.py``. Defaults to Kaiming.
 
     Citation: Tan and Le, "EfficientNet: Rethinking model scaling for convolutional neural networks", ICML 2019; the

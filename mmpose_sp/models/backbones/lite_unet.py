@@ -26,11 +26,11 @@ class LiteUNet(BaseBackbone):
     width of an hourglass. With the default widths 0.7 M parameters.
 
     Args:
-        channels (Sequence[int]): Widths at strides 4, 8, 16, ...; one block per stride on the way down, one on
+        channels: Widths at strides 4, 8, 16, ...; one block per stride on the way down, one on
             the skip connection and one on the way up. Defaults to (32, 48, 64, 96).
-        in_channels (int): Channels of the image. Defaults to 3.
-        norm_cfg (dict): Normalisation. Defaults to BatchNorm.
-        init_cfg (dict, optional): See :class:`mmengine.model.BaseModule`. Defaults to Kaiming.
+        in_channels: Channels of the image. Defaults to 3.
+        norm_cfg: Normalisation. Defaults to BatchNorm.
+        init_cfg: See :class:`mmengine.model.BaseModule`. Defaults to Kaiming.
 
     Citation: Ronneberger et al., "U-Net: Convolutional networks for biomedical image segmentation", MICCAI 2015.
     """

@@ -39,21 +39,21 @@ class AttentiveHourglassHead(ScoreMapMixin, BaseHead):
     ..., 1/4, 1/2, 1.
 
     Args:
-        loss (dict): A loss with ``forward(scores, labels, weights, covariances)``:
+        loss: A loss with ``forward(scores, labels, weights, covariances)``:
             ``StructuredPredictionLoss`` (default) or one of the baselines.
-        point_loss (dict, optional): A loss with ``forward(maps, targets)``; None leaves the
+        point_loss: A loss with ``forward(maps, targets)``; None leaves the
             points to what the scores teach them. Weigh it with its ``loss_weight``.
-        edge_loss (dict, optional): As ``point_loss``, against the codec's ``edge_heatmaps``.
-        stack_weights (Sequence[float], optional): One weight a stack, from the first to the last.
-        point_sigma (float): Standard deviation of the Gaussian point targets in heatmap px. The
+        edge_loss: As ``point_loss``, against the codec's ``edge_heatmaps``.
+        stack_weights: One weight a stack, from the first to the last.
+        point_sigma: Standard deviation of the Gaussian point targets in heatmap px. The
             default is what ADNet's and STAR's targets (1.5 input px, then reduced to a quarter)
             measure on the map.
-        log_heatmaps (bool): The backbone gives non-negative heatmaps (``score_norm=
+        log_heatmaps: The backbone gives non-negative heatmaps (``score_norm=
             'instance_relu'``). Their logarithms are the scores, so that the posterior
             softmax(scores) is the heatmap divided by its sum, as ADNet and STAR have it.
-        decoder (dict, optional): A codec, e.g. ``ImageAwareLabelSmoothing``. Without one the
+        decoder: A codec, e.g. ``ImageAwareLabelSmoothing``. Without one the
             head trains, but does not predict.
-        init_cfg (dict, optional): See :class:`mmengine.model.BaseModule`.
+        init_cfg: See :class:`mmengine.model.BaseModule`.
     """
 
     def __init__(

@@ -19,19 +19,19 @@ class StructuredPredictionHead(ScoreMapMixin, HeatmapHead):
     posterior over the pixels is uniform.
 
     Args:
-        in_channels (int | Sequence[int]): Channels of the last feature map.
-        out_channels (int): Number of landmarks K.
-        deconv_out_channels (Sequence[int], optional): See :class:`mmpose.models.HeatmapHead`.
-        deconv_kernel_sizes (Sequence[int], optional): As above.
-        conv_out_channels (Sequence[int], optional): As above.
-        conv_kernel_sizes (Sequence[int], optional): As above.
-        final_layer (dict, optional): Arguments of the last convolution, kernel size 1 if not
+        in_channels: Channels of the last feature map.
+        out_channels: Number of landmarks K.
+        deconv_out_channels: See :class:`mmpose.models.HeatmapHead`.
+        deconv_kernel_sizes: As above.
+        conv_out_channels: As above.
+        conv_kernel_sizes: As above.
+        final_layer: Arguments of the last convolution, kernel size 1 if not
             given there.
-        loss (dict): A loss with ``forward(scores, labels, weights, covariances)``:
+        loss: A loss with ``forward(scores, labels, weights, covariances)``:
             ``StructuredPredictionLoss`` (default) or one of the baselines.
-        decoder (dict, optional): A codec, e.g. ``ImageAwareLabelSmoothing``. Without one the
+        decoder: A codec, e.g. ``ImageAwareLabelSmoothing``. Without one the
             head trains, but does not predict.
-        init_cfg (dict, optional): See :class:`mmpose.models.HeatmapHead`.
+        init_cfg: See :class:`mmpose.models.HeatmapHead`.
     """
 
     def __init__(

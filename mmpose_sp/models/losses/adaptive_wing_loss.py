@@ -43,11 +43,11 @@ class AWingLoss(nn.Module):
     def forward(self, pred: Tensor, target: Tensor) -> Tensor:
         """
         Args:
-            pred (Tensor): (B, C, h, w).
-            target (Tensor): (B, C, h, w) in [0, 1].
+            pred: (B, C, h, w).
+            target: (B, C, h, w) in [0, 1].
 
         Returns:
-            Tensor: scalar, float32 (float64 for float64 maps): the mean over all pixels.
+            Scalar, float32 (float64 for float64 maps): the mean over all pixels.
 
         Raises:
             ValueError: ``pred`` and ``target`` differ in shape.

@@ -14,7 +14,7 @@ from .landmark_loss import LandmarkLoss
 class KeypointGaussianMSELoss(LandmarkLoss):
     """Baseline: mean squared error to Gaussian heatmaps (Eq. 2), made from the labels on the device.
 
-    A target is exp(-|p - y|^2 / (2 sigma^2)), of peak 1 at the sub-pixel label, not cut off. With weights of 1 the
+    A target is ``exp(-|p - y|^2 / (2 sigma^2))``, of peak 1 at the sub-pixel label, not cut off. With weights of 1 the
     value is that of mmpose's ``KeypointMSELoss`` on these targets.
 
     Args:

@@ -70,13 +70,13 @@ class LandmarkLoss(nn.Module):
     ) -> Tensor:
         """
         Args:
-            scores (Tensor): (B, K, h, w), any floating dtype; the arithmetic is at least float32.
-            labels (Tensor): (B, K, 2) as (x, y) in heatmap px.
-            weights (Tensor, optional): (B, K), finite and not negative. Defaults to 1 everywhere.
-            covariances (Tensor, optional): (B, K, 2, 2) in heatmap px^2, of the label distribution.
+            scores: (B, K, h, w), any floating dtype; the arithmetic is at least float32.
+            labels: (B, K, 2) as (x, y) in heatmap px.
+            weights: (B, K), finite and not negative. Defaults to 1 everywhere.
+            covariances: (B, K, 2, 2) in heatmap px^2, of the label distribution.
 
         Returns:
-            Tensor: scalar, float32 (float64 for float64 scores).
+            Scalar, float32 (float64 for float64 scores).
 
         Raises:
             ValueError: shapes that do not fit, a weight that is negative or not finite, a label of positive weight that

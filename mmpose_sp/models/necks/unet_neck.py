@@ -15,12 +15,12 @@ class UNetNeck(BaseModule):
     """Every level is brought to one width, added to the upsampled coarser one and refined by an inverted residual.
 
     Args:
-        in_channels (Sequence[int]): Channels of the backbone's maps, finest first, each half the size of the last.
-        out_channels (int): The common width. Defaults to 64.
-        kernel_size (int): Of the depthwise convolution of a refinement. Defaults to 5.
-        expansion (int): Of a refinement. Defaults to 2.
-        conv_cfg (dict, optional): Convolutions of the refinements. Defaults to ``nn.Conv2d``.
-        norm_cfg (dict): Normalisation. Defaults to BatchNorm.
+        in_channels: Channels of the backbone's maps, finest first, each half the size of the last.
+        out_channels: The common width. Defaults to 64.
+        kernel_size: Of the depthwise convolution of a refinement. Defaults to 5.
+        expansion: Of a refinement. Defaults to 2.
+        conv_cfg: Convolutions of the refinements. Defaults to ``nn.Conv2d``.
+        norm_cfg: Normalisation. Defaults to BatchNorm.
 
     Citation: Ronneberger et al., "U-Net: Convolutional networks for biomedical image segmentation", MICCAI 2015.
     """
