@@ -1,7 +1,8 @@
 """Face landmarks with NumPy, OpenCV and onnxruntime alone: no torch, mmcv or mmpose.
 
 >>> from mmpose_sp.runtime import Landmarker
->>> Landmarker.from_packaged()('photo.jpg')[0].faces[0].landmarks  # (68, 2) px of the photo
+>>> Landmarker.from_packaged()('photo.jpg')[0].faces[0].landmarks.shape  # px of the photo
+(68, 2)
 
 ``pip install 'mmpose_sp[runtime]'`` installs what it needs. Calls and results are those of
 :class:`mmpose_sp.apis.FaceLandmarker`; tools/deployment/export_onnx.py makes its models.

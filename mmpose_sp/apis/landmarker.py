@@ -23,8 +23,10 @@ from .results import FaceResult
 class FaceLandmarker(BaseLandmarker):
     """A trained model with its pipeline and a face detector.
 
-    >>> results = FaceLandmarker(config, checkpoint)('photos/')
-    >>> results[0].faces[0].landmarks  # (K, 2) px of the photo
+    >>> from mmpose_sp.apis.packaged import packaged_model
+    >>> config, checkpoint = packaged_model()
+    >>> FaceLandmarker(config, checkpoint)('photo.jpg')[0].faces[0].landmarks.shape  # px of the photo
+    (68, 2)
 
     The crop, the flip test and the decoding are those of the config. Landmarks are px of the picture as it is shown,
     that is after its EXIF orientation was applied.
@@ -105,7 +107,8 @@ class FaceLandmarker(BaseLandmarker):
     def from_packaged(cls, name: str = DEFAULT, **kwargs) -> 'FaceLandmarker':
         """A 68-landmark model that comes with mmpose_sp, for research use; see its model card beside the file.
 
-        >>> FaceLandmarker.from_packaged('accurate')('photo.jpg')[0].faces
+        >>> FaceLandmarker.from_packaged('accurate')('photo.jpg')[0].faces[0].covariance.shape
+        (68, 2, 2)
 
         Args:
             name: 'fast' (128 px) or 'accurate' (256 px).

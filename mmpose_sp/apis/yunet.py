@@ -96,7 +96,7 @@ def decode(maps: Dict[str, np.ndarray], width: int, threshold: float) -> Tuple[n
         threshold: Least score, the root of cls times obj.
 
     Returns:
-        boxes, scores: (N, 4) float32 x1 y1 x2 y2 in px of that picture and (N,) float32.
+        Boxes x1 y1 x2 y2 (N, 4) in px of that picture and scores (N,), float32.
     """
     boxes, scores = [], []
     for stride in STRIDES:

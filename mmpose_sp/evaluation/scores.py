@@ -26,6 +26,10 @@ def per_face_nme(
     mean of the returned values. Pooling all landmarks of all faces gives another number as soon as
     some landmark is missing.
 
+    >>> annotated = np.array([[[0.0, 0.0], [40.0, 0.0]]])
+    >>> per_face_nme(annotated + [0.6, 0.8], annotated, norm=[40.0])
+    array([2.5])
+
     Args:
         pred: (N, K, 2) predicted landmarks, image px.
         gt: (N, K, 2) annotated landmarks, image px.
@@ -66,6 +70,9 @@ def failure_rate(nme: np.ndarray, threshold: float) -> float:
     A face at exactly the threshold is a success, as in the evaluation code of the benchmarks
     (success: nme <= t).
 
+    >>> failure_rate([2.0, 10.0, 14.0, 4.0], threshold=10.0)
+    25.0
+
     Args:
         nme: (N,) errors of N >= 1 faces, in the unit of the threshold (percent).
         threshold: positive error, percent.
@@ -85,6 +92,9 @@ def ced_auc(nme: np.ndarray, threshold: float) -> float:
     The empirical CED is a staircase, CED(x) = #{i: nme_i <= x} / N, hence its integral needs no
     grid: face i adds the length of [nme_i, threshold], so that AUC = mean(max(0, 1 - nme_i /
     threshold)).
+
+    >>> ced_auc([2.0, 10.0, 14.0, 4.0], threshold=10.0)
+    0.35
 
     Args:
         nme: (N,) errors of N >= 1 faces, in the unit of the threshold (percent).

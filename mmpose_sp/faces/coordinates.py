@@ -75,7 +75,7 @@ def crop_of_box(box: np.ndarray, input_size: Tuple[int, int], padding: float = 1
         padding: Factor by which the box grows.
 
     Returns:
-        center, scale: (2,) float64 each, image px: middle and size of the crop.
+        Middle and size of the crop, (2,) float64 each, image px.
     """
     low, high = np.asarray(box, dtype=np.float64).reshape(2, 2)
     size = np.asarray(input_size, dtype=np.float64)

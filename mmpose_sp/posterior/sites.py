@@ -56,6 +56,11 @@ def read_sites(
     is left, the narrowest peaks (sigma below 1 px) are off by up to 0.02 px if round and 0.3 px in a corner or if
     elongated and tilted.
 
+    >>> y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing='ij')
+    >>> sites = read_sites(-((x - 20.25) ** 2 + (y - 31.5) ** 2)[None, None] / 8)  # a Gaussian posterior of sigma 2
+    >>> [value.round(decimals=2).tolist() for value in (sites.points, sites.covariance[..., 0, 0])]
+    [[[[20.25, 31.5]]], [[4.0]]]
+
     Args:
         scores: Score maps F in shape (B, K, h, w), h and w at least 3, of any floating dtype and any sign.
         subpixel: ``'quadratic'``: a Newton step on the logarithm of the scores above their minimum, from the

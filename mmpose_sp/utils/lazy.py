@@ -11,7 +11,9 @@ from typing import Any, Callable, List, Tuple
 def lazy_exports(package: str, **modules: str) -> Tuple[Callable[[str], Any], List[str]]:
     """``__getattr__`` and ``__all__`` of a package.
 
-    >>> __getattr__, __all__ = lazy_exports(__name__, results='FaceResult ImageResult')
+    >>> find, names = lazy_exports('mmpose_sp.apis', results='FaceResult ImageResult')
+    >>> names, find('FaceResult').__module__
+    (['FaceResult', 'ImageResult'], 'mmpose_sp.apis.results')
 
     Args:
         package: Its ``__name__``.

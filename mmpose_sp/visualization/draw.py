@@ -199,8 +199,8 @@ def crop_around(
     """Cut the square around landmarks and resize it to ``size`` x ``size``.
 
     Returns:
-        crop: uint8 BGR (size, size, 3); outside of the image it is grey.
-        matrix: (2, 3) affine map from image px to crop px (:func:`mmpose_sp.faces.transform_points` applies it).
+        The crop, uint8 BGR (size, size, 3), grey outside of the image, and the (2, 3) affine map from image px to crop
+        px (:func:`mmpose_sp.faces.transform_points` applies it).
 
     Raises:
         ValueError: No finite landmark.

@@ -5,6 +5,7 @@ data, which is compared.
 """
 
 import copy
+import json
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from config_helpers import (
     parts,
     training_pipeline,
 )
+from meanings import TABLE, fingerprints
 from mmengine.dataset import Compose, pseudo_collate
 from mmpose.registry import HOOKS, METRICS, MODELS
 
@@ -205,3 +207,9 @@ def test_test_faces_choose_no_epoch(path):
         assert 'save_best' not in cfg.default_hooks.checkpoint
     else:
         assert cfg.default_hooks.checkpoint.save_best == 'NME' and cfg.default_hooks.checkpoint.rule == 'less'
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=name)
+def test_configs_mean_what_they_meant(path):
+    """After a change that is meant: ``python tests/test_configs/meanings.py``, and look at its diff."""
+    assert fingerprints(path) == json.loads(TABLE.read_text()).get(path.stem)

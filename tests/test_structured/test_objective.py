@@ -1,7 +1,5 @@
 """The definition of Eq. 8 to 12 against a double loop, closed forms and invariances."""
 
-import doctest
-import importlib
 import itertools
 import math
 
@@ -147,11 +145,3 @@ def test_score_at_is_exact_for_bilinear_maps_and_constant_beyond_the_border():
 def test_bad_options(option, word):
     with pytest.raises(ValueError, match=word):
         Objective(**option)
-
-
-@pytest.mark.parametrize('page', ['grid', 'objective', 'sampling'])
-def test_examples_of_the_docstrings(page):
-    module = importlib.import_module(f'mmpose_sp.structured.{page}')
-    result = doctest.testmod(module, extraglobs={'torch': torch})
-    assert result.attempted
-    assert not result.failed
