@@ -55,12 +55,12 @@ class ImageResult:
     """The faces of a picture. No face found is an empty list; what went wrong, such as a bad file, is ``error``.
 
     Attributes:
-        name (str): Path of the file, 'array <i>' for an array, '<video> #<frame>' for a frame.
-        faces (list[FaceResult]): In the order of the boxes that were given; detected ones by score.
-        size (tuple): (width, height) px, after the EXIF orientation was applied; (0, 0) if it could not be read.
-        frame (int, optional): Index of the frame in a video.
-        error (str, optional): Why there is no result, or which boxes have none.
-        image (np.ndarray, optional): uint8 BGR picture, where it was asked for (``keep_image``).
+        name: Path of the file, 'array <i>' for an array, '<video> #<frame>' for a frame.
+        faces: In the order of the boxes that were given; detected ones by score.
+        size: (width, height) px, after the EXIF orientation was applied; (0, 0) if it could not be read.
+        frame: Index of the frame in a video.
+        error: Why there is no result, or which boxes have none.
+        image: uint8 BGR picture, where it was asked for (``keep_image``).
     """
 
     name: str
