@@ -234,7 +234,7 @@ class BaseLandmarker(ABC):
         boxes, scores = np.reshape(boxes, (-1, 4)), np.reshape(scores, -1)
         if len(boxes) != len(scores):
             raise ValueError(f'{name}: the detector gave {len(boxes)} boxes, but {len(scores)} scores')
-        size = image.shape[1::-1]
+        size = image.shape[1], image.shape[0]
         outside = (boxes[:, 2:] <= 0).any(axis=1) | (boxes[:, :2] >= size).any(axis=1)
         return check_boxes(np.column_stack([boxes, scores])[~outside], *size, f'{name}, by the detector')
 
