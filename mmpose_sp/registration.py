@@ -16,6 +16,9 @@ for _part in (
     'codecs.image_aware_label_smoothing',
     'datasets.face',
     'datasets.transforms',
+    'engine.checkpoint_hook',
+    'engine.finite',
+    'engine.step_seeds',
     'evaluation.metric',
     'models',
     'utils.autocast',
@@ -25,3 +28,4 @@ for _part in (
     import_module(f'mmpose_sp.{_part}')
 
 import_module('mmpose_sp.utils.checkpoint').allow_mmengine_checkpoints()
+import_module('mmpose_sp.utils.checkpoint_files').guard_loaders()

@@ -3,7 +3,12 @@ _base_ = ['mmpose::_base_/default_runtime.py']
 
 custom_imports = dict(imports=['mmpose_sp'], allow_failed_imports=False)
 
-# Refuses a checkpoint that was trained for other landmarks before any time is lost.
-default_hooks = dict(guard=dict(type='CheckpointGuardHook'))
+# What a training is promised, see docs/reliability.md.
+default_hooks = dict(
+    checkpoint=dict(type='SafeCheckpointHook'),  # no kill, full disk or preemption takes the last checkpoint
+    finite=dict(type='FiniteHook'),  # stops at the first NaN
+    guard=dict(type='CheckpointGuardHook'),  # refuses a checkpoint of other landmarks before any time is lost
+    step_seeds=dict(type='StepSeedHook'),  # a resumed training is the uninterrupted one
+)
 
 env_cfg = dict(cudnn_benchmark=True)  # all inputs of a config have one size: the search for the fastest kernels pays

@@ -18,6 +18,7 @@ from mmpose_sp.utils.checkpoint import (
     model_state,
     packaged_path,
 )
+from mmpose_sp.utils.checkpoint_files import check_whole
 from mmpose_sp.utils.requirements import extras_named
 
 
@@ -74,6 +75,7 @@ def load_checkpoint_safely(checkpoint: Union[str, Path]) -> Dict[str, Any]:
     if '://' not in checkpoint and not Path(checkpoint).is_file():
         raise FileNotFoundError(f'{checkpoint}: no such checkpoint file')
     with get_local_path(packaged_path(checkpoint) or checkpoint) as path:
+        check_whole(path)
         try:
             loaded = torch.load(path, map_location='cpu', weights_only=True)
         except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:

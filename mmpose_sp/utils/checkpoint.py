@@ -12,6 +12,8 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, CheckpointLoader
 from mmpose.registry import HOOKS
 
+from .checkpoint_files import check_whole
+
 #: ``mmpose_sp://NAME.pth``: weights that come with this package, wherever it is installed. Metafiles name them so.
 SCHEME = 'mmpose_sp://'
 _STATISTICS = ('min', 'max', 'current', 'mean')
@@ -36,7 +38,9 @@ def packaged_path(checkpoint: str) -> Optional[str]:
 @CheckpointLoader.register_scheme(prefixes=SCHEME)
 def load_packaged(filename: str, map_location: Any = None) -> Any:
     """How mmengine's ``load_from``, ``load_checkpoint`` and test.py read ``mmpose_sp://NAME.pth``."""
-    return torch.load(packaged_path(filename), map_location=map_location, weights_only=True)
+    path = packaged_path(filename)
+    check_whole(path)
+    return torch.load(path, map_location=map_location, weights_only=True)
 
 
 def _history_buffer_method(owner: Any, name: str) -> Any:

@@ -51,6 +51,10 @@ def run_mmpose_tool(name: str) -> None:
     try:
         with extras_named():
             runpy.run_path(tool, run_name='__main__')
+    except SystemExit as error:  # such as that of an interrupted training
+        if not (dist.is_available() and dist.is_initialized()):
+            raise
+        _end(error.code if isinstance(error.code, int) else int(error.code is not None))
     except (Exception, KeyboardInterrupt):
         if not (dist.is_available() and dist.is_initialized()):
             raise

@@ -2,7 +2,10 @@
 
 import argparse
 import ast
+import ctypes
 import os
+import signal
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -31,6 +34,13 @@ def mmpose_tool(name: str) -> str:
     )
 
 
+def die_with_launcher() -> None:
+    """Under torchrun, end with it, also where it is killed so that it can end nothing itself. Linux only."""
+    if 'TORCHELASTIC_RUN_ID' in os.environ and sys.platform.startswith('linux'):
+        set_parent_death_signal = 1  # PR_SET_PDEATHSIG of <sys/prctl.h>
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+
+
 def check_arguments(name: str) -> None:
     """Let mmpose's tool parse the command line without the seconds of its imports; it ends the program for ``--help``
     and for what it does not understand.
@@ -38,6 +48,7 @@ def check_arguments(name: str) -> None:
     The tools import everything before they look at their arguments, but do that in a function ``parse_args`` of their
     own, which needs little: here it runs alone.
     """
+    die_with_launcher()
     tool = mmpose_tool(name)
     tree = ast.parse(Path(tool).read_text(encoding='utf-8'))
     tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == 'parse_args']

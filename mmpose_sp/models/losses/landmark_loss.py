@@ -21,9 +21,9 @@ class LandmarkLoss(nn.Module):
     Args:
         num_samples: S. Labels are used as they are if 0, or if no covariances are given.
         loss_weight: factor on the loss (lambda of Eq. A14).
-        seed: of an own random generator for the samples (offset by the process rank); ``None`` uses torch's default
-            generator, which the runner seeds; in one of several processes, an own one seeded with the default one's
-            seed plus the rank, for mmengine seeds all processes alike.
+        seed: added to torch's seed for an own random generator of the samples; ``None`` uses torch's default one. In
+            one of several processes there always is an own one, whose seed has the rank added, for mmengine seeds all
+            processes alike. An own one starts again whenever torch is seeded (as StepSeedHook does in every step).
 
     Note:
         - B, K, (h, w): batch, landmarks, map size. S: label samples.
@@ -41,6 +41,7 @@ class LandmarkLoss(nn.Module):
         self.loss_weight = loss_weight
         self.seed = seed
         self._generator: Optional[torch.Generator] = None
+        self._start = 0
 
     def __getstate__(self):  # generators can neither be copied nor pickled; the copy starts its own
         return {**self.__dict__, '_generator': None}
@@ -52,10 +53,10 @@ class LandmarkLoss(nn.Module):
         """The source of the label samples; ``None`` is torch's default generator."""
         if self.seed is None and get_world_size() == 1:
             return None
-        if self._generator is None or self._generator.device.type != device.type:
-            seed = torch.initial_seed() if self.seed is None else self.seed
-            # a seed of 64 random bits, torch's where nobody seeds it, leaves no room for the rank
-            self._generator = torch.Generator(device).manual_seed((seed + get_rank()) % 2**63)
+        # a seed of 64 random bits, torch's where nobody seeds it, leaves no room for what is added
+        start = (torch.initial_seed() + (self.seed or 0) + get_rank()) % 2**63
+        if self._generator is None or self._generator.device.type != device.type or start != self._start:
+            self._generator, self._start = torch.Generator(device).manual_seed(start), start
         return self._generator
 
     def landmark_loss(self, scores: Tensor, labels: Tensor) -> Tensor:
