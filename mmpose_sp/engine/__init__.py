@@ -1,1 +1,1 @@
-"""What a training goes through: checkpoints that survive kills, randomness that a resumed run repeats, NaN that stops it."""
+"""A training's hooks: checkpoints that survive kills, randomness that a resumed run repeats, a stop at NaN."""

@@ -1,5 +1,6 @@
 """Checkpoints that neither a kill nor a full disk nor a preemption can take away."""
 
+import atexit
 import os
 import os.path as osp
 import re
@@ -53,6 +54,7 @@ class SafeCheckpointHook(CheckpointHook):
         self.signals = [getattr(signal, name) for name in signals if hasattr(signal, name)]
         self._received: Optional[int] = None
         self._handlers: Dict[int, Any] = {}
+        self._training = torch.zeros(1)
         self._done = 0  # batches of this epoch that were trained before the training was interrupted
         self._saved: Optional[Tuple[int, int]] = None  # epoch and iteration of the last complete checkpoint
         self._complete: Optional[str] = None  # its path
@@ -280,12 +282,16 @@ class SafeCheckpointHook(CheckpointHook):
         self._received = None
         self._process = os.getpid()
         self._handlers = {number: signal.signal(number, self._receive) for number in self.signals}
+        self._training = torch.ones(1).share_memory_()
+        atexit.register(self._training.zero_)
         for loader in (runner.train_dataloader, runner.val_dataloader if runner.val_loop else None):
             if loader is not None and loader.num_workers:
                 # Slurm signals every process of a job: one that loads data must not die before the batch is trained.
-                loader.worker_init_fn = partial(_init_worker, loader.worker_init_fn, tuple(self.signals))
+                init = loader.worker_init_fn
+                loader.worker_init_fn = partial(_init_worker, init, tuple(self.signals), self._training)
 
     def _stop_listening(self) -> None:
+        self._training.zero_()
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._handlers = {}
@@ -344,8 +350,14 @@ def _is_updated(optim_wrapper: Any) -> bool:
     return all(part._inner_count % part._accumulative_counts == 0 for part in parts)
 
 
-def _init_worker(init: Any, signals: Sequence[int], worker_id: int) -> None:
+def _init_worker(init: Any, signals: Sequence[int], training: torch.Tensor, worker_id: int) -> None:
+    """Let a process that loads data outlive these signals as long as there is a training to save."""
+
+    def end_with_it(number: int, frame: Any) -> None:
+        if not training.item():
+            os._exit(0)  # as its parent wants
+
     if init is not None:
         init(worker_id)
     for number in signals:
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, end_with_it)

@@ -15,9 +15,9 @@ class FiniteHook(Hook):
     """Stops a training at the first loss or gradient norm that is not finite, before anything is saved.
 
     The norm is that of the gradients with which the optimizer is about to step: where a loss scaler (AMP) finds
-    infinite ones, it skips the step and lowers its scale, and that is no failure. Both numbers are read after the step, when
-    mmengine has waited for the loss in order to log it, so a GPU waits no more than it did. In several processes the
-    gradients are averaged, so all of them see the same iteration fail.
+    infinite ones, it skips the step and lowers its scale, and that is no failure. Both numbers are read after the step,
+    when mmengine has waited for the loss in order to log it, so a GPU waits no more than it did. In several processes
+    the gradients are averaged, so all of them see the same iteration fail.
     """
 
     priority = 'HIGH'

@@ -11,7 +11,7 @@ from mmengine.runner import CheckpointLoader
 
 #: Before the name of a file that is not complete.
 PARTIAL = '.partial-'
-# Texts that mmengine runs as Python: in Runner.resume the first, in inferencers that are given weights alone the others.
+# Texts that mmengine runs as Python: the first in Runner.resume, the others in inferencers given weights alone.
 _CODE = (('meta', 'config'), ('meta', 'cfg'), ('message_hub', 'runtime_info', 'cfg'))
 
 

@@ -1,6 +1,7 @@
 """No kill, full disk or signal takes a checkpoint away, and a resumed training is the uninterrupted one."""
 
 import errno
+import multiprocessing
 import os
 import signal
 import zipfile
@@ -10,7 +11,7 @@ import pytest
 import torch
 from faults import Killed, at, break_write, die, terminate
 from mmpose.registry import HOOKS
-from toy_run import Model, assert_same, toy_runner
+from toy_run import Model, assert_same, end_workers, toy_runner
 
 from mmpose_sp.engine import checkpoint_hook
 from mmpose_sp.engine.checkpoint_hook import INTERRUPTED, SafeCheckpointHook
@@ -53,8 +54,11 @@ def whole(tmp_path_factory):
 )
 def test_a_resumed_training_is_the_uninterrupted_one(tmp_path, whole, stage, number, action, workers, left):
     """Weights, averaged weights, moments of Adam; three iterations an epoch."""
+    runner = toy_runner(tmp_path, hooks=[at(stage, number, action)], workers=workers, **BEST)
     with pytest.raises((Killed, SystemExit)) as caught:
-        toy_runner(tmp_path, hooks=[at(stage, number, action)], workers=workers, **BEST).train()
+        runner.train()
+    if workers:
+        end_workers(runner)
     assert caught.type is Killed or caught.value.code == 75
     assert (tmp_path / 'last_checkpoint').read_text() == str(tmp_path / left)
     toy_runner(tmp_path, resume=True, workers=0, **BEST).train()
@@ -162,6 +166,26 @@ def test_nothing_outside_of_the_run_is_removed(tmp_path):
     toy_runner(tmp_path / 'work', resume=True, **BEST).train()
     assert names(tmp_path / 'mine') == ['epoch_best.pth', 'precious.pth']
     assert names(tmp_path / 'work') == ['best_NME_epoch_3.pth', 'epoch_3.pth']
+
+
+def test_processes_that_load_data_outlive_the_signal_only_as_long_as_there_is_a_training(tmp_path):
+    """Slurm signals all processes of a job; torch ends those that load data by the same signal."""
+
+    def signal_all():
+        workers[:] = multiprocessing.active_children()
+        for process in (*workers, multiprocessing.current_process()):
+            os.kill(process.pid, signal.SIGTERM)
+
+    workers = []
+    runner = toy_runner(tmp_path, hooks=[at('before_train_iter', 5, signal_all)], workers=2)
+    with pytest.raises(SystemExit):
+        runner.train()
+    assert (tmp_path / INTERRUPTED).exists()
+    assert len(workers) >= 2 and all(worker.is_alive() for worker in workers)
+    for worker in workers:
+        worker.terminate()
+        worker.join(60)
+        assert worker.exitcode == 0
 
 
 def test_a_second_signal_ends_at_once(monkeypatch):

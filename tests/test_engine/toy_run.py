@@ -1,4 +1,4 @@
-"""A training of a second with all that can go wrong: batch norm, averaged weights, dropout, augmentation, label noise."""
+"""A training of a second with what can go wrong: batch norm, averaged weights, dropout, augmentation, label noise."""
 
 import numpy as np
 import torch
@@ -92,6 +92,13 @@ def toy_runner(folder, epochs=3, model=None, seed=0, resume=False, workers=0, ho
         log_level='ERROR',
         **validation,
     )
+
+
+def end_workers(runner):
+    """At once; a collected runner's wait until they are killed, for its queues are collected before it."""
+    for loader in (runner.train_dataloader, runner.val_dataloader):
+        if loader._iterator is not None:
+            loader._iterator._shutdown_workers()
 
 
 def state(path):
