@@ -1,19 +1,8 @@
-"""Writing converted faces: COCO-style annotations, and an output that is written whole or not."""
+"""Converted faces as COCO-style annotations."""
 
-import contextlib
-import json
-import os
-import shutil
-import signal
-import tempfile
-import threading
-from pathlib import Path
 from typing import Dict, List, NamedTuple, Sequence
 
 import numpy as np
-from PIL import Image
-
-from mmpose_sp.faces.annotation_files import AnnotationError
 
 from .raw_faces import RawFace
 
@@ -111,101 +100,3 @@ class CocoWriter:
             annotation['rect'] = _round(face.rect)
         annotation.update(face.extra)
         return annotation
-
-
-class Output:
-    """All or nothing: files gather in a hidden folder in ``dst`` while the ``with`` block runs.
-
-    If it ends well, they move to their places. On any exception, Ctrl-C included, the hidden folder
-    is removed and ``dst`` is as it was.
-
-    Args:
-        dst: folder to write to.
-        link: 'hard' (falls back to 'copy' where the file system refuses), 'symlink' or 'copy'.
-    """
-
-    def __init__(self, dst: Path, link: str = 'hard'):
-        self.dst, self.link = Path(dst), link
-        self.files: Dict[str, None] = {}  # names below dst, in order
-
-    def __enter__(self) -> 'Output':
-        missing = [p for p in (self.dst, *self.dst.parents) if not p.exists()]
-        try:
-            self.dst.mkdir(parents=True, exist_ok=True)
-            self.staging = Path(tempfile.mkdtemp(prefix='.converting-', dir=self.dst))
-        except OSError as error:
-            raise AnnotationError(f'{self.dst}: cannot be written ({error.strerror}); choose another DST.') from error
-        self.created = missing  # innermost first
-        return self
-
-    def __exit__(self, kind, error, trace) -> None:
-        with _undisturbed():
-            try:
-                if kind is None:
-                    self._publish()
-            finally:
-                shutil.rmtree(self.staging, ignore_errors=True)
-                if kind is not None:
-                    with contextlib.suppress(OSError):
-                        for folder in self.created:
-                            folder.rmdir()
-
-    def _publish(self) -> None:
-        # annotations move last: where they are, their images are
-        for name in sorted(self.files, key=lambda n: n.endswith('.json')):
-            (self.dst / name).parent.mkdir(parents=True, exist_ok=True)
-            os.replace(self.staging / name, self.dst / name)
-
-    def _stage(self, name: str) -> Path:
-        path = self.staging / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.files[name] = None
-        return path
-
-    def image(self, source: Path, file_name: str) -> None:
-        """Bring an image file to ``images/<file_name>``; where SRC lies in DST it may be there."""
-        name, source = f'images/{file_name}', Path(source).absolute()
-        target = self.dst / name
-        if name in self.files or (
-            target.parent.exists() and target.parent.resolve() / target.name == source.parent.resolve() / source.name
-        ):
-            return
-        path = self._stage(name)
-        if self.link == 'symlink':
-            path.symlink_to(source.resolve())
-            return
-        if self.link == 'hard':
-            try:
-                os.link(source.resolve(), path)
-                return
-            except OSError:
-                self.link = 'copy'
-                print('note: no hard links between SRC and DST, images are copied')
-        shutil.copyfile(source, path)
-
-    def pixels(self, array: np.ndarray, file_name: str) -> None:
-        """Write RGB pixels (H, W, 3) uint8 to ``images/<file_name>`` (.jpg or .png)."""
-        options = {'quality': 95, 'subsampling': 0} if file_name.endswith('.jpg') else {}
-        Image.fromarray(array).save(self._stage(f'images/{file_name}'), **options)
-
-    def json(self, content: Dict, name: str) -> None:
-        path = self._stage(f'annotations/{name}')
-        path.write_text(json.dumps(content), encoding='utf-8')
-        print(
-            f'{self.dst / "annotations" / name}: {len(content["annotations"]):,} faces in '
-            f'{len(content["images"]):,} images'
-        )
-
-
-@contextlib.contextmanager
-def _undisturbed():
-    """Disregard Ctrl-C and SIGTERM in a short block that must not stop half-way."""
-    if threading.current_thread() is not threading.main_thread():  # signals never arrive here
-        yield
-        return
-    before = {s: signal.signal(s, signal.SIG_IGN) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler or signal.SIG_DFL)

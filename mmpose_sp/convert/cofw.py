@@ -12,16 +12,18 @@ Example:
     python tools/dataset_converters/cofw2coco.py ~/downloads/cofw data/cofw
 """
 
+import contextlib
 from pathlib import Path
-from typing import List
+from typing import Iterator, List
 
 import numpy as np
 
 from mmpose_sp.faces.annotation_files import AnnotationError
 from mmpose_sp.faces.benchmarks import COFW
 
-from .coco_writing import CocoWriter, Output
+from .coco_writing import CocoWriter
 from .command import argument_parser, progress
+from .output import Output
 from .raw_faces import RawFace
 from .reports import Problems, check_counts, report_faces, warn
 from .splits import split_training
@@ -45,8 +47,21 @@ def open_mat(path: Path):
         raise AnnotationError(f'{path}: no readable MATLAB v7.3 (HDF5) file ({error}); {REDO}.') from error
 
 
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Whatever h5py stumbles over in a damaged file, or one of other types, is told of the file."""
+    try:
+        yield
+    except AnnotationError:
+        raise
+    except (OSError, RuntimeError, KeyError, AttributeError, ValueError, TypeError) as error:
+        raise AnnotationError(f'{path}: {error}; {REDO}.') from error
+
+
 def rows(array: np.ndarray, width: int, count: int, origin: str) -> np.ndarray:
     """(count, width) from either layout; (width, count) first: h5py shows MATLAB transposed."""
+    if array.dtype.kind not in 'fiu':
+        raise AnnotationError(f'{origin}: {array.dtype} values, expected numbers; {REDO}.')
     if array.shape == (width, count):
         return array.T
     if array.shape == (count, width):
@@ -90,9 +105,9 @@ def to_face(phi: np.ndarray, box: np.ndarray, file_name: str, size, origin: str)
 def read_split(path: Path, name: str, first: int, out: Output, image_format: str) -> List[RawFace]:
     """Faces of one ``.mat`` file, numbered from ``first``; their frames become image files."""
     suffix = SUFFIXES[name]
-    faces, problems = [], Problems()
+    faces, problems, owners = [], Problems(), {}
     with open_mat(path) as mat:
-        try:
+        with reading(path):
             missing = [v for v in (f'Is{suffix}', f'phis{suffix}', f'bboxes{suffix}') if v not in mat]
             if missing:
                 raise AnnotationError(
@@ -101,16 +116,18 @@ def read_split(path: Path, name: str, first: int, out: Output, image_format: str
             references = mat[f'Is{suffix}'][()].ravel()
             phis = rows(mat[f'phis{suffix}'][()], 3 * COFW.num_landmarks, len(references), f'{path}: phis{suffix}')
             boxes = rows(mat[f'bboxes{suffix}'][()], 4, len(references), f'{path}: bboxes{suffix}')
-            for i, reference in enumerate(progress(references, f'COFW {name}')):
-                origin, file_name = f'{path}: face {i + 1}', f'{first + i:06d}.{image_format}'
-                with problems.collect():
-                    frame = to_rgb(mat[reference][()], origin)
-                    faces.append(to_face(phis[i], boxes[i], file_name, frame.shape[1::-1], origin))
-                    out.pixels(frame, file_name)
-        except (OSError, RuntimeError, KeyError, AttributeError, ValueError) as error:
-            if isinstance(error, AnnotationError):
-                raise
-            raise AnnotationError(f'{path}: {error}; {REDO}.') from error
+        for i, reference in enumerate(progress(references, f'COFW {name}')):
+            origin, file_name = f'{path}: face {i + 1}', f'{first + i:06d}.{image_format}'
+            with problems.collect():
+                with reading(path):
+                    cell = mat[reference]
+                    owner = owners.setdefault(cell.name, i + 1)
+                    if owner != i + 1:
+                        raise AnnotationError(f'{origin}: has the frame of face {owner}; {REDO}.')
+                    frame = to_rgb(cell[()], origin)
+                    face = to_face(phis[i], boxes[i], file_name, frame.shape[1::-1], origin)
+                out.pixels(frame, file_name)
+                faces.append(face)
     problems.raise_if_any()
     return faces
 
@@ -132,7 +149,7 @@ def main(argv=None) -> None:
     paths = {name: args.src / COFW.download['split'].format(name) for name in COFW.splits}
     if not any(path.is_file() for path in paths.values()):
         raise AnnotationError(f'{paths["train"]} is missing; SRC is the folder that holds the two .mat files.')
-    with Output(args.dst) as out:
+    with Output(args.dst, COFW.annotation_file) as out:
         splits, first = {}, 1
         for name, path in paths.items():
             splits[name] = []

@@ -22,8 +22,9 @@ from typing import Dict, List, Mapping
 from mmpose_sp.faces.annotation_files import AnnotationError, read_pts
 from mmpose_sp.faces.benchmarks import FACE_300W
 
-from .coco_writing import CocoWriter, Output
+from .coco_writing import CocoWriter
 from .command import add_image_options, argument_parser, progress
+from .output import Output
 from .raw_faces import RawFace, find_image, image_size, read_names
 from .reports import Problems, check_counts, report_faces, warn
 from .splits import photo_of, split_training
@@ -164,7 +165,7 @@ def main(argv=None) -> None:
         help='write the names of train (without val), val and test to DIR/*.txt',
     )
     args = parser.parse_args(argv)
-    with Output(args.dst, args.link) as out:
+    with Output(args.dst, FACE_300W.annotation_file, args.link) as out:
         if args.names:
             convert_part(args, out)
         else:

@@ -4,6 +4,8 @@ import contextlib
 import sys
 from typing import Dict, List, Mapping, Sequence
 
+import numpy as np
+
 from mmpose_sp.faces.annotation_files import AnnotationError, some_of
 from mmpose_sp.faces.coordinates import outside_image
 
@@ -68,6 +70,32 @@ def check_counts(dataset: str, found: Dict[str, int], published: Mapping[str, in
     return False
 
 
+def overlap(points: np.ndarray, box: np.ndarray) -> float:
+    """Intersection over union of the box around points (K, 2) with a box x1 y1 x2 y2."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    common = np.prod(np.maximum(np.minimum(high, box[2:]) - np.maximum(low, box[:2]), 0))
+    return float(common / (np.prod(high - low) + np.prod(box[2:] - box[:2]) - common))
+
+
+def check_boxes(faces: Sequence[RawFace]) -> None:
+    """Compare the landmarks of a list with the official boxes, where there are any; those apart from theirs are told.
+
+    Raises:
+        AnnotationError: most fit their boxes better with x and y swapped.
+    """
+    boxed = [(face, np.array(face.rect)) for face in faces if face.rect is not None]
+    fits = [overlap(face.keypoints, box) for face, box in boxed]
+    swapped = [face.origin for fit, (face, box) in zip(fits, boxed) if overlap(face.keypoints[:, ::-1], box) > fit]
+    if len(swapped) > len(boxed) / 2:
+        raise AnnotationError(
+            f'{len(swapped)} of {len(boxed)} faces fit their boxes better with x and y of the landmarks swapped: '
+            f'{some_of(swapped)}. Take the list as it was published.'
+        )
+    apart = [face.origin for fit, (face, _) in zip(fits, boxed) if fit == 0]
+    if apart:
+        warn(f'{len(apart)} faces lie outside of their official box: {some_of(apart)}')
+
+
 def report_faces(splits: Dict[str, Sequence[RawFace]]) -> None:
     """Tell about duplicates, landmarks outside their image, and photos that splits share."""
     faces = [face for split in splits.values() for face in split]
@@ -83,6 +111,8 @@ def report_faces(splits: Dict[str, Sequence[RawFace]]) -> None:
             shared = sorted({f.photo for f in splits[a]} & {f.photo for f in splits[b]})
             if shared:
                 warn(f'{len(shared)} photos are in both {a} and {b}: {some_of(shared)}')
+    for split in splits.values():
+        check_boxes(split)
     outside = sum(int(outside_image(face.keypoints, face.size).sum()) for face in faces)
     if outside:
         print(f'note: {outside:,} landmarks of {len(faces):,} faces lie outside their image, kept as annotated')

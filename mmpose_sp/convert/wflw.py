@@ -24,8 +24,9 @@ import numpy as np
 from mmpose_sp.faces.annotation_files import AnnotationError, read_lines, to_floats
 from mmpose_sp.faces.benchmarks import WFLW
 
-from .coco_writing import CocoWriter, Output
+from .coco_writing import CocoWriter
 from .command import add_image_options, argument_parser, progress
+from .output import Output
 from .raw_faces import RawFace, image_size
 from .reports import Problems, check_counts, report_faces, warn
 from .splits import split_training
@@ -72,7 +73,7 @@ def to_face(line: Line, size) -> RawFace:
     rect, flags = line.numbers[BOX:FLAGS], line.numbers[FLAGS:IMAGE]
     if not np.isin(flags, (0, 1)).all():
         raise AnnotationError(f'{line.origin}: attribute flags {flags.tolist()}, expected 0 or 1.')
-    if not (rect[2:] > rect[:2]).all():
+    if not np.isfinite(rect).all() or not (rect[2:] > rect[:2]).all():
         raise AnnotationError(f'{line.origin}: box {rect.tolist()}, expected x_min y_min x_max y_max.')
     attributes = {name: int(flag) for name, flag in zip(WFLW.subsets, flags)}
     return RawFace(
@@ -135,7 +136,7 @@ def main(argv=None) -> None:
     lists = [args.src / WFLW.download['split'].format(name) for name in WFLW.splits]
     if not any(path.is_file() for path in lists):
         raise AnnotationError(f'{lists[0]} is missing; SRC is the folder that holds WFLW_images and WFLW_annotations.')
-    with Output(args.dst, args.link) as out:
+    with Output(args.dst, WFLW.annotation_file, args.link) as out:
         splits = {name: read_split(args.src, name, out, args.verify) for name in WFLW.splits}
         subsets = subsets_of(splits['test'])
         found = {name: len(faces) for name, faces in {**splits, **subsets}.items()}

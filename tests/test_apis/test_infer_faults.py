@@ -2,7 +2,6 @@
 
 import json
 import resource
-import signal
 
 import cv2
 import pytest
@@ -48,20 +47,6 @@ def stop_after(monkeypatch):
         return seen
 
     return stop
-
-
-@pytest.fixture
-def disk_of():
-    """From now on no file of this process may grow beyond that many bytes: real failures to write."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-
-    def limit(size):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-
-    yield limit
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
 
 
 # ---- runs that are stopped

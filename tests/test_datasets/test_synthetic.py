@@ -242,6 +242,22 @@ def test_wflw_subset_lists_hold_the_flagged_test_faces(wflw):
         assert subset == [line[:196] + line[206:] for line in lines if line[200 + k] == '1']
 
 
+def test_a_small_set_converts_though_some_subsets_have_no_face(tmp_path):
+    from mmpose_sp.convert import wflw as converter
+
+    write_synthetic_faces(tmp_path / 'raw', 'wflw', num_train=1, num_test=6, seed=0, size=64)
+    lists = list((tmp_path / 'raw/WFLW_annotations/list_98pt_test').iterdir())
+    assert len(lists) < 6 and all(path.stat().st_size for path in lists)
+    converter.main([str(tmp_path / 'raw'), str(tmp_path / 'out')])
+    assert (tmp_path / 'out/annotations/face_landmarks_wflw_test.json').is_file()
+
+
+def test_a_full_disk_is_called_by_its_name(tmp_path, disk_of):
+    disk_of(500)
+    with pytest.raises(OSError, match='File too large'):  # as a limit of the file's size is told
+        write_synthetic_faces(tmp_path / 'raw', '300w', num_train=1, num_test=1, size=64)
+
+
 def test_some_wflw_pictures_show_two_faces(wflw):
     lines = read_lines(wflw / 'WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_train.txt')
     names = [line[206] for line in lines]

@@ -1,5 +1,6 @@
 """What converters refuse, report, hold out and leave behind."""
 
+import io
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import sys
 import time
 
 import cv2
+import h5py
 import numpy as np
 import pytest
 from raw_layouts import (
@@ -26,6 +28,7 @@ from raw_layouts import (
 
 from mmpose_sp.convert import cofw, wflw
 from mmpose_sp.convert import face_300w as w300
+from mmpose_sp.convert.output import Output
 from mmpose_sp.convert.raw_faces import RawFace, check_points, find_duplicates, image_size
 from mmpose_sp.convert.reports import check_counts
 from mmpose_sp.convert.splits import hold_out, photo_of
@@ -165,6 +168,7 @@ def replace_field(path, field, value, line=0):
         (4, '900', r'train.txt:1: landmark 2 .* far outside the 64 x 48 image'),
         (7, 'x', r'train.txt:1: field 8 is "x", not a number'),
         (201, '2', r'train.txt:1: attribute flags'),
+        (198, 'inf', r'train.txt:1: box .*inf'),
         (198, '3', r'train.txt:1: box'),
         (206, 'gone.jpg', r'gone.jpg: image is missing'),
         (206, '../x.jpg', r'x.jpg'),
@@ -284,6 +288,162 @@ def test_mat_whose_tables_disagree(cofw_raw, tmp_path):
     write_cofw(cofw_raw / 'COFW_train_color.mat', [np.zeros((48, 64), np.uint8)] * 2, phis, boxes[:2], 'Tr')
     with pytest.raises(AnnotationError, match=r'phisTr: shape \(87, 3\), expected 87 x 2'):
         cofw.main([str(cofw_raw), str(tmp_path / 'out')])
+
+
+def edit_train_mat(cofw_raw, edit):
+    with h5py.File(cofw_raw / 'COFW_train_color.mat', 'r+') as file:
+        edit(file)
+
+
+def replaced(name, make):
+    def edit(file):
+        del file[name]
+        make(file, name)
+
+    return edit
+
+
+def reference_to(target):
+    def edit(file):
+        references = file['IsTr'][()]
+        references[0, 1] = target(file, references)
+        file['IsTr'][...] = references
+
+    return edit
+
+
+OF_OTHER_TYPES = {
+    'a table is a group': replaced('phisTr', lambda file, name: file.create_group(name)),
+    'the cells are a group': replaced('IsTr', lambda file, name: file.create_group(name)),
+    'cells of numbers': replaced('IsTr', lambda file, name: file.create_dataset(name, data=np.zeros((1, 3)))),
+    'a table of text': replaced('phisTr', lambda file, name: file.create_dataset(name, data=np.full((87, 3), b'x'))),
+    'a table of records': replaced('phisTr', lambda file, name: file.create_dataset(name, (87, 3), [('a', 'f4')])),
+    'complex numbers': replaced(
+        'bboxesTr', lambda file, name: file.create_dataset(name, data=np.ones((4, 3), complex))
+    ),
+    'a frame is a group': reference_to(lambda file, _: file.create_group('other').ref),
+    'a frame is text': reference_to(lambda file, _: file.create_dataset('other', data='text').ref),
+    'no frame': reference_to(lambda *_: h5py.Reference()),
+}
+
+
+@pytest.mark.parametrize('edit', OF_OTHER_TYPES.values(), ids=OF_OTHER_TYPES)
+def test_mat_of_other_types(cofw_raw, tmp_path, edit):
+    edit_train_mat(cofw_raw, edit)
+    with pytest.raises(AnnotationError, match='COFW_train_color.mat.*download and unpack it again'):
+        cofw.main([str(cofw_raw), str(tmp_path / 'out')])
+
+
+def test_two_faces_with_one_frame(cofw_raw, tmp_path):
+    edit_train_mat(cofw_raw, reference_to(lambda file, references: references[0, 0]))
+    with pytest.raises(AnnotationError, match='train_color.mat: face 2: has the frame of face 1'):
+        cofw.main([str(cofw_raw), str(tmp_path / 'out')])
+
+
+def test_a_wflw_list_with_x_and_y_swapped(wflw_raw, tmp_path, capsys):
+    path = wflw_raw / WFLW_LISTS.format('train')
+    rows = [line.split() for line in path.read_text().splitlines()]
+    for row in rows:
+        row[0:196:2], row[1:196:2] = row[1:196:2], row[0:196:2]
+    path.write_text('\n'.join(' '.join(row) for row in rows))
+    with pytest.raises(AnnotationError, match=r'8 of 8 faces fit their boxes better with x and y .*train.txt:1,'):
+        wflw.main([str(wflw_raw), str(tmp_path / 'out')])
+
+
+def test_a_cofw_table_with_x_and_y_swapped(cofw_raw, tmp_path):
+    def swap(file):
+        table = file['phisTr'][()]
+        file['phisTr'][...] = np.concatenate([table[29:58], table[:29], table[58:]])
+
+    edit_train_mat(cofw_raw, swap)
+    with pytest.raises(AnnotationError, match='3 of 3 faces fit their boxes better with x and y'):
+        cofw.main([str(cofw_raw), str(tmp_path / 'out')])
+
+
+def test_a_face_outside_of_its_box_is_told(wflw_raw, tmp_path, capsys):
+    for field, value in zip(range(196, 200), ('0', '0', '3', '2')):
+        replace_field(wflw_raw / WFLW_LISTS.format('train'), field, value, line=4)
+    wflw.main([str(wflw_raw), str(tmp_path / 'out')])
+    assert '1 faces lie outside of their official box' in (err := capsys.readouterr().err) and 'train.txt:5' in err
+
+
+# ---- reconversion
+def test_a_conversion_removes_lists_that_an_earlier_one_left(cofw_raw, tmp_path, capsys):
+    cofw.main([str(cofw_raw), str(tmp_path / 'out'), '--val-fraction', '0.3'])
+    lists = tmp_path / 'out' / 'annotations'
+    mine = (lists / 'my_val.json').write_bytes((lists / 'cofw_val.json').read_bytes())
+    (lists / 'cofw_notes.json').write_text('{"mine": 1}')
+    cofw.main([str(cofw_raw), str(tmp_path / 'out')])
+    assert sorted(path.name for path in lists.iterdir()) == [
+        'cofw_notes.json', 'cofw_test.json', 'cofw_train.json', 'my_val.json',
+    ]  # fmt: skip
+    assert (lists / 'my_val.json').stat().st_size == mine
+    assert 'cofw_val.json, of an earlier conversion' in capsys.readouterr().out
+
+
+def test_parts_of_300w_and_the_whole_stay_side_by_side(raw_300w, tmp_path):
+    (tmp_path / 'train.txt').write_text('afw/134212_2\n')
+    for options in (['--names', str(tmp_path / 'train.txt')], ['--val-fraction', '0.5'], []):
+        w300.main([str(raw_300w), str(tmp_path / 'out'), *options])
+    names = {path.stem.partition('300w_')[2] for path in (tmp_path / 'out' / 'annotations').iterdir()}
+    assert names == {'part_train', 'train', 'valid', 'valid_common', 'valid_challenge'}
+
+
+@pytest.mark.parametrize('files', range(11))
+def test_a_kill_while_files_move_leaves_no_list_beside_other_pictures(cofw_raw, tmp_path, files):
+    """The process dies at the n-th file that moves, in a conversion of other frames over an older one."""
+    out = tmp_path / 'out'
+    cofw.main([str(cofw_raw), str(out), '--val-fraction', '0.3', '--format', 'png'])
+    frames = [np.full((48, 64), 50 * i, np.uint8) for i in (1, 2, 3)]
+    write_cofw(cofw_raw / 'COFW_train_color.mat', frames, *cofw_table(3, 7), 'Tr')
+    child = os.fork()
+    if not child:
+        moved = []
+
+        def move(source, target, replace=os.replace):
+            if len(moved) == files:
+                os.kill(os.getpid(), signal.SIGKILL)
+            moved.append(target)
+            replace(source, target)
+
+        os.replace = move
+        sys.stdout = sys.stderr = io.StringIO()
+        cofw.main([str(cofw_raw), str(out), '--format', 'png'])
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    for path in (out / 'annotations').glob('*.json'):
+        content = json.loads(path.read_text())
+        assert path.name != 'cofw_val.json' or not files
+        for image, annotation in zip(content['images'], content['annotations']):
+            if path.name == 'cofw_train.json':
+                pixel = cv2.imread(str(out / 'images' / image['file_name']))[-1, -1, 0]
+                assert pixel == 50 * image['id']
+                np.testing.assert_allclose(keypoints(annotation)[:, :2], points(29, 6 + image['id']), atol=1e-6)
+    assert os.WIFSIGNALED(status) == bool(list(out.glob('.converting-*')))
+    cofw.main([str(cofw_raw), str(out), '--format', 'png'])
+    assert not list(out.glob('.converting-*'))
+    assert sorted(path.name for path in (out / 'annotations').iterdir()) == ['cofw_test.json', 'cofw_train.json']
+
+
+def test_two_conversions_to_one_folder(cofw_raw, tmp_path):
+    with Output(tmp_path / 'out', 'cofw_{}.json') as first:
+        with pytest.raises(AnnotationError, match='out: another conversion is writing there'):
+            cofw.main([str(cofw_raw), str(tmp_path / 'out')])
+        assert first.staging.is_dir()  # what a living process owns stays
+    cofw.main([str(cofw_raw), str(tmp_path / 'out')])
+
+
+@pytest.mark.parametrize(
+    ('tool', 'raw', 'options'), [(cofw, 'cofw_raw', []), (wflw, 'wflw_raw', ['--link', 'copy']), (w300, 'raw_300w', [])]
+)
+def test_a_full_disk_is_called_by_its_name(tool, raw, options, tmp_path, request, disk_of):
+    source = str(request.getfixturevalue(raw))
+    disk_of(1000)
+    with pytest.raises(
+        AnnotationError, match=r'out: File too large; make room'
+    ):  # as a limit of the file's size is told
+        tool.main([source, str(tmp_path / 'out'), *options])
+    assert not (tmp_path / 'out').exists()
 
 
 # ---- nothing half-written

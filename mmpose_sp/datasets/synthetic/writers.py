@@ -93,10 +93,10 @@ def _complete_or_nothing(dst: Union[str, Path], overwrite: bool) -> Iterator[Pat
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _save_jpg(path: Path, image: np.ndarray):
+def _save_picture(path: Path, image: np.ndarray):
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), image, _JPEG):
-        raise OSError(f'cannot write {path}')
+    encoded = cv2.imencode(path.suffix, image, _JPEG if path.suffix == '.jpg' else [])[1]
+    path.write_bytes(encoded)  # not by OpenCV, which does not say that the disk is full
 
 
 def write_wflw(dst: Path, num_train: int, num_test: int, seed: int, size: int, workers: int) -> None:
@@ -114,7 +114,7 @@ def write_wflw(dst: Path, num_train: int, num_test: int, seed: int, size: int, w
                 continue
             kind = ('0--Portrait', '1--Pair')[len(group) > 1]
             name = f'{kind}/{kind.replace("--", "_")}_{split}_{i:06d}.jpg'
-            _save_jpg(dst / WFLW.download['images'] / name, np.hstack([g.image for g in group]))
+            _save_picture(dst / WFLW.download['images'] / name, np.hstack([g.image for g in group]))
             for k, g in enumerate(group):
                 points = g.points + [k * size, 0]
                 coordinates = ' '.join(f'{v:.6f}' for v in points.ravel())
@@ -149,6 +149,9 @@ def _rect(points: np.ndarray, index: int, seed: int, size: int, column: int) -> 
 
 
 def _save_lines(path: Path, lines: Sequence[str]):
+    """Write a list, if it has a face: no official download has an empty one."""
+    if not lines:
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(''.join(line + '\n' for line in lines))
 
@@ -200,8 +203,7 @@ def write_300w(dst: Path, num_train: int, num_test: int, seed: int, size: int, w
             suffix = '.png' if folder.startswith('lfpw') else '.jpg'
             for i, face in enumerate(_draw_all(jobs, workers, f'300w {folder}')):
                 stem = dst / folder / f'image_{i + 1:04d}'
-                if not cv2.imwrite(str(stem.with_suffix(suffix)), face.image, _JPEG if suffix == '.jpg' else []):
-                    raise OSError(f'cannot write {stem.with_suffix(suffix)}')
+                _save_picture(stem.with_suffix(suffix), face.image)
                 rows = ''.join(f'{x:.6f} {y:.6f}\n' for x, y in face.points + 1)
                 stem.with_suffix('.pts').write_text(f'version: 1\nn_points: {len(face.points)}\n{{\n{rows}}}\n')
 
