@@ -17,6 +17,7 @@ else
 fi
 
 PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}" OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" \
+TORCHELASTIC_SIGNALS_TO_HANDLE="${TORCHELASTIC_SIGNALS_TO_HANDLE:-SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1}" \
 exec "$PYTHON" -m torch.distributed.run \
     "${RENDEZVOUS[@]}" --nproc_per_node="$2" \
     "$ROOT/tools/train.py" "$1" --launcher pytorch "${@:3}"

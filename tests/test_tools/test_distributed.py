@@ -289,6 +289,49 @@ def test_slurm_jobs_have_ports_of_their_own(tmp_path, monkeypatch, command):
     assert run() == 'port 1234\n'
 
 
+class Slurm:
+    """Stand-ins for its commands: each notes its arguments; ``srun`` ends with the next of some statuses."""
+
+    def __init__(self, folder, monkeypatch, *statuses):
+        self.log, self.statuses = folder / 'log', folder / 'statuses'
+        self.statuses.write_text(''.join(f'{status}\n' for status in statuses))
+        note = f'#!/bin/bash\nprintf "%s\\t" "${{0##*/}}" "$@" >> {self.log}; echo >> {self.log}\n'
+        end = f'status=$(head -n 1 {self.statuses}); sed -i 1d {self.statuses}; exit "$status"\n'
+        for name, rest in {'srun': end, 'scontrol': '', 'sbatch': 'SLURM_JOB_ID=7 bash -c "${@: -1}"\n'}.items():
+            (folder / name).write_text(note + rest)
+            (folder / name).chmod(0o755)
+        monkeypatch.setenv('PATH', str(folder), prepend=os.pathsep)
+        for name in ('SLURM_JOB_ID', 'SLURM_RESTART_COUNT', 'SUBMIT'):
+            monkeypatch.delenv(name, raising=False)
+
+    def train(self, folder, ok=True):
+        """What was called, as lists of words."""
+        run_tool('bash', ROOT / 'tools/slurm_train.sh', 'part', 'my job', 'config.py', folder / 'work', '--amp', ok=ok)
+        return [line.split('\t')[:-1] for line in self.log.read_text().splitlines()]
+
+
+def test_an_interrupted_job_of_srun_is_queued_again_and_resumes(tmp_path, monkeypatch):
+    first, second = Slurm(tmp_path, monkeypatch, 75, 0).train(tmp_path)
+    assert {'--signal=USR1@120', '--job-name=my job', '--amp'} <= set(first) and '--resume' not in first
+    assert second == [*first, '--resume']
+
+
+def test_a_job_that_fails_is_not_queued_again(tmp_path, monkeypatch):
+    assert len(Slurm(tmp_path, monkeypatch, 1).train(tmp_path, ok=False)) == 1
+
+
+def test_an_interrupted_job_of_sbatch_is_queued_again(tmp_path, monkeypatch):
+    slurm = Slurm(tmp_path, monkeypatch, 75, 0)
+    monkeypatch.setenv('SUBMIT', '1')
+    submitted, step, again = slurm.train(tmp_path, ok=False)
+    assert {'--requeue', '--open-mode=append', '--signal=USR1@120', '--job-name=my job'} <= set(submitted)
+    assert step[0] == 'srun' and '--amp' in step and '--resume' not in step
+    assert again == ['scontrol', 'requeue', '7']
+    monkeypatch.setenv('SLURM_JOB_ID', '7')
+    monkeypatch.setenv('SLURM_RESTART_COUNT', '1')  # as Slurm starts it the second time
+    assert slurm.train(tmp_path)[-1] == [*step, '--resume']
+
+
 @pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'slurm_test.sh'])
 def test_scripts_tell_their_usage(script):
     assert f'tools/{script} ' in run_tool(ROOT / 'tools' / script, ok=False)
