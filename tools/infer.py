@@ -7,7 +7,8 @@
 
 Pictures go to OUT_DIR/visualizations and one JSON file for each to OUT_DIR/predictions, in mmpose's format (a list of
 faces with keypoints, keypoint_scores, bbox, bbox_score; also keypoint_covariances in px^2). --json FILE puts all into
-one file: the list of faces for a picture, [{image, instances}] for several, [{frame_id, instances}] for a video.
+one file: the list of faces for a picture, [{image, instances}] for several, [{frame_id, instances}] for a video, whose
+faces are followed and have a track_id.
 Pictures that cannot be used are listed at the end, and the exit status is then 1.
 A run that was stopped keeps what it had in a journal beside FILE or in OUT_DIR; the same command goes on from there.
 """
@@ -16,6 +17,7 @@ import argparse
 import dataclasses
 import json
 import sys
+import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Dict, List, Optional
@@ -33,6 +35,7 @@ from mmpose_sp.apis.journal import Journal, fingerprint
 from mmpose_sp.apis.packaged import DEFAULT, packaged_onnx
 from mmpose_sp.apis.results import ImageResult
 from mmpose_sp.apis.sources import Source, open_source
+from mmpose_sp.apis.tracker import FaceTracker
 from mmpose_sp.apis.video import VideoWriter
 from mmpose_sp.deferral import FOUNDATIONS, missing_foundations
 from mmpose_sp.utils.atomic import atomic_path, check_target
@@ -56,6 +59,12 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     parser.add_argument('--out-dir', metavar='DIR', help='folder for pictures and predictions')
     parser.add_argument('--json', metavar='FILE', help='one file for all predictions')
     parser.add_argument('--batch-size', type=int, default=32, help='faces at once (default: 32)')
+    parser.add_argument(
+        '--track',
+        choices=('smooth', 'filter', 'none', 'off'),
+        help='follow the faces of a video: landmarks smoothed by the frames around, or filtered by those before; none: '
+        'followed only; off: each frame by itself (default: smooth for videos, off where boxes are given)',
+    )
     add_config_options(parser)
     add_pixel_argument(parser)
     parser.add_argument(
@@ -154,8 +163,8 @@ class Output:
         self.records: List[dict] = []
         if self.kind != 'image' and (args.json or args.out_dir):
             path = Path(f'{args.json}.journal' if args.json else Path(args.out_dir, 'journal'))
-            if self.video:
-                path.unlink(missing_ok=True)  # a video cannot be gone on with, so it starts anew
+            if self.video or args.track != 'off':
+                path.unlink(missing_ok=True)  # neither a video nor tracks can be gone on with: they start anew
             self.journal = Journal(path, identity(args))
             self.records = self.journal.records
             for record in self.records if self.kind == 'images' else ():
@@ -239,27 +248,35 @@ def run(args: argparse.Namespace) -> int:
     source = open_source(args.input)
     if args.bboxes and source.kind == 'images':
         raise ValueError('--bboxes are those of one picture; give a folder its boxes by --bbox-file')
+    given = boxes is not None or args.whole_image
+    if args.track is None:
+        args.track = 'smooth' if source.kind == 'video' and not given else 'off'
+    if args.track != 'off' and given:
+        raise ValueError('--track finds the boxes by itself: give no boxes')
     output = Output(args, source)
     landmarker = make_landmarker(args)
     if 'ellipses' in args.draw and not landmarker.has_posterior:
         raise ValueError('--draw ellipses: this model gives no covariances (Gaussian heatmaps)')
+    begin = time.perf_counter()
     with output.video or nullcontext():
-        for result in landmarker.iterate(
-            output.remaining(source),
-            bboxes=boxes,
-            whole_image=args.whole_image,
-            errors='record',
-            keep_image=bool(args.out_dir),
-        ):
+        options = dict(errors='record', keep_image=bool(args.out_dir))
+        if args.track == 'off':
+            results = landmarker.iterate(
+                output.remaining(source), bboxes=boxes, whole_image=args.whole_image, **options
+            )
+        else:
+            results = FaceTracker(landmarker, args.track).track(source, **options)
+        for result in results:
             output.add(result, landmarker.boundaries)
             if source.kind != 'video' and not (args.out_dir or args.json):
                 print(report(result))
         output.close()
 
-    records = output.records
+    records, seconds = output.records, time.perf_counter() - begin
     faces = sum(len(record['instances']) for record in records)
     failed = [(str(record.get('image', args.input)), record['error']) for record in records if 'error' in record]
-    print(f'{len(records)} {"frames" if source.kind == "video" else "pictures"}, {faces} faces, {len(failed)} failed')
+    kind = 'frames' if source.kind == 'video' else 'pictures'
+    print(f'{len(records)} {kind}, {faces} faces, {len(failed)} failed; {faces / seconds:.1f} faces/s')
     for name, message in failed:
         print(f'failed: {message if name in message else f"{name}: {message}"}', file=sys.stderr)
     return 1 if failed else 0

@@ -19,6 +19,7 @@ from mmpose_sp.apis.arguments import add_detection_arguments, add_model_argument
 from mmpose_sp.apis.base_landmarker import BaseLandmarker
 from mmpose_sp.apis.drawing import LAYERS, draw_result
 from mmpose_sp.apis.sources import Source, open_source
+from mmpose_sp.apis.tracker import FaceTracker
 from mmpose_sp.apis.video import VideoWriter
 
 WINDOW = 'mmpose_sp: q quits'
@@ -109,7 +110,11 @@ def main(argv: Optional[List[str]] = None) -> int:
 def run(args: argparse.Namespace, landmarker: BaseLandmarker, source: Source, writer: Optional[VideoWriter]) -> int:
     """Draw frame after frame until the end, a key or ``--max-frames``."""
     layers, rate, count, faces = args.draw, 0.0, 0, 0
-    results = landmarker.iterate(source, whole_image=args.whole_image, errors='record', progress=False, keep_image=True)
+    options = dict(errors='record', progress=False, keep_image=True)
+    if args.whole_image:
+        results = landmarker.iterate(source, whole_image=True, **options)
+    else:
+        results = FaceTracker(landmarker).track(source, **options)
     last = time.perf_counter()
     try:
         for count, result in enumerate(results, start=1):

@@ -8,6 +8,7 @@ __getattr__, __all__ = lazy_exports(
     drawing='draw_result',
     landmarker='FaceLandmarker',
     results='FaceResult ImageResult',
+    tracker='FaceTracker',
     yunet='YuNetFaceDetector',
     **{'.posterior': 'Calibration', '.faces': 'BoxMapping'},
 )

@@ -147,11 +147,11 @@ def best_of_overlapping(boxes: np.ndarray, scores: np.ndarray, iou: float = IOU)
     while order.size:
         best, order = order[0], order[1:]
         kept.append(int(best))
-        order = order[_overlap(boxes[best], boxes[order]) <= iou]
+        order = order[overlap(boxes[best], boxes[order]) <= iou]
     return kept
 
 
-def _overlap(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+def overlap(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Intersection over union (N,) of a box (4,) with boxes (N, 4)."""
     sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
     common = np.prod(np.maximum(sides, 0), axis=1)

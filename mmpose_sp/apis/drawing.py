@@ -2,6 +2,7 @@
 
 from typing import Sequence
 
+import cv2
 import numpy as np
 
 from mmpose_sp.utils.images import as_bgr
@@ -26,7 +27,8 @@ def draw_result(
     Args:
         image: uint8 BGR (H, W, 3).
         result: What was found in it.
-        layers: Some of :data:`LAYERS`: the face ``boxes``, the curves through the landmarks, the 95% ``ellipses`` of
+        layers: Some of :data:`LAYERS`: the face ``boxes`` (with the
+            number of a face that is tracked), the curves through the landmarks, the 95% ``ellipses`` of
             the covariances, ``landmarks`` in one colour, or coloured by ``confidence`` (red 0, yellow 0.5, green 1).
         boundaries: The curves to draw, ``FaceLandmarker.boundaries``.
 
@@ -47,6 +49,9 @@ def draw_result(
             x1, y1, x2, y2 = face.box
             corners = np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])
             canvas = draw.draw_polyline(canvas, corners, draw.WHITE, closed=True)
+            if face.track is not None:
+                place = int(x1), max(int(y1) - 4, 10)
+                cv2.putText(canvas, str(face.track), place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, draw.WHITE, 1, cv2.LINE_AA)
         if 'boundaries' in layers:
             from mmpose_sp.codecs import boundary_curves  # here: SciPy's splines are not needed for the rest
 

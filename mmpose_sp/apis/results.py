@@ -21,6 +21,7 @@ class FaceResult:
         box_score: Of the detector; 1 for boxes that were given.
         score_maps: (K, h, w) float32 scores F, where they were asked for.
         heatmap_to_image: (2, 3) affine map from heatmap px to image px.
+        track: Number of the face in a video that is tracked.
     """
 
     landmarks: np.ndarray
@@ -30,6 +31,7 @@ class FaceResult:
     box_score: float
     heatmap_to_image: np.ndarray
     score_maps: Optional[np.ndarray] = None
+    track: Optional[int] = None
 
     def moved(self, matrix: np.ndarray) -> 'FaceResult':
         """The face in px of another picture, into which the (2, 3) map leads; it turns by quarters at most."""
@@ -75,7 +77,8 @@ class ImageResult:
 
         Returns:
             ``keypoints`` (K, 2), ``keypoint_scores`` (K,), ``bbox`` (one box x1 y1 x2 y2 in a list, as
-            mmpose has it), ``bbox_score``; and ``keypoint_covariances`` (K, 2, 2) px^2, which mmpose does not have.
+            mmpose has it), ``bbox_score``; ``keypoint_covariances`` (K, 2, 2) px^2, which mmpose does not have; and
+            ``track_id`` where faces are tracked.
         """
         return [
             {
@@ -84,6 +87,7 @@ class ImageResult:
                 'bbox': [face.box.tolist()],
                 'bbox_score': float(face.box_score),
                 **({} if face.covariance is None else {'keypoint_covariances': face.covariance.tolist()}),
+                **({} if face.track is None else {'track_id': face.track}),
             }
             for face in self.faces
         ]
