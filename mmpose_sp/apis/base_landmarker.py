@@ -19,6 +19,7 @@ from .yunet import YuNetFaceDetector, yunet_mapping
 
 LONG_INPUT = 16  # pictures from which on a progress bar is shown
 MAX_WAITING_PIXELS = 2**26  # of pictures that are kept while their crops wait for a full batch
+TURNED = 0.05  # by which the score of a face must be better in a turned picture
 
 Inputs = Any
 Detector = Callable[[np.ndarray], Detections]
@@ -224,8 +225,8 @@ class BaseLandmarker(ABC):
         boxes = np.concatenate(found)
         if len(found) == 1:
             return boxes, turns
-        # a face is found at other turns as well, but never so surely as upright
-        kept = best_of_overlapping(np.concatenate(upright), boxes[:, 4])
+        # a face is found at other turns as well, less surely; where that is not clear it stays as it is
+        kept = best_of_overlapping(np.concatenate(upright), boxes[:, 4] - TURNED * np.array(turns, dtype=bool))
         return boxes[kept], [turns[i] for i in kept]
 
     def _detect(self, image: np.ndarray, name: str) -> np.ndarray:

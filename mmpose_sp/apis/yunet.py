@@ -12,6 +12,7 @@ from .detectors import IOU, Detections, best_of_overlapping
 
 FILE = Path(__file__).resolve().parents[1] / 'weights' / 'yunet.onnx'  # of tools/model_converters/yunet2onnx.py
 STRIDES = (8, 16, 32)  # px of the picture per px of the network's maps
+MAX_GAIN = 16
 OUTPUTS = [f'{kind}_{stride}' for stride in STRIDES for kind in ('cls', 'obj', 'bbox')]
 
 Network = Callable[[np.ndarray], Dict[str, np.ndarray]]
@@ -53,15 +54,15 @@ class YuNetFaceDetector:
         self._network = _load(FILE)
 
     def __call__(self, image: np.ndarray) -> Detections:
-        """Find the faces, if there are none at first in the picture enlarged twice, up to ``max_side``."""
+        """Find the faces; if there is none, look again for a small, dark or noisy one: larger, brighter, smaller."""
         side = max(image.shape[:2])
         sides = [min(side, self.max_side)]
         if side > 2 * self.coarse_side:
             sides.append(self.coarse_side)
         boxes, scores = self._search(image, sides)
-        larger = min(2 * side, self.max_side)
-        if not len(boxes) and larger > side:
-            boxes, scores = self._search(image, [larger])
+        if not len(boxes):
+            larger = [min(2 * side, self.max_side)] if side < self.max_side else []
+            boxes, scores = self._search(_brightened(image), [*larger, max(1, sides[0] // 2)])
         kept = best_of_overlapping(boxes, scores, IOU)
         return self.mapping(boxes[kept]), scores[kept]
 
@@ -82,6 +83,12 @@ class YuNetFaceDetector:
         padded[0, :, : image.shape[0], : image.shape[1]] = image.transpose(2, 0, 1)
         boxes, scores = decode(self._network(padded), padded.shape[3], self.threshold)
         return (boxes + 0.5) * ratio - 0.5, scores
+
+
+def _brightened(image: np.ndarray) -> np.ndarray:
+    """With the brightest pixels at white, but by ``MAX_GAIN`` at most."""
+    gain = 255 / max(float(np.percentile(image, 99.5)), 255 / MAX_GAIN)
+    return cv2.convertScaleAbs(image, alpha=gain) if gain > 1 else image
 
 
 def decode(maps: Dict[str, np.ndarray], width: int, threshold: float) -> Tuple[np.ndarray, np.ndarray]:
