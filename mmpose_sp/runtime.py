@@ -10,13 +10,13 @@
 
 import json
 from pathlib import Path
-from typing import Any, List, NamedTuple, Sequence, Tuple, Union
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from .apis.base_landmarker import BaseLandmarker, Detector
 from .apis.crops import cut_out, heatmap_to_image
-from .apis.packaged import DEFAULT, packaged_onnx
+from .apis.packaged import DEFAULT, packaged_onnx, usual_min_confidence
 from .apis.results import FaceResult
 from .faces import crop_of_box, crop_to_image, transform_covariances, transform_points
 
@@ -54,11 +54,13 @@ class Landmarker(BaseLandmarker):
         model: Union[str, Path],
         detector: Union[str, Path, Detector] = 'yunet',
         batch_size: int = 32,
-        min_confidence: float = 0.0,
+        min_confidence: Optional[float] = None,
         refine: int = 1,
         providers: Sequence[str] = ('CPUExecutionProvider',),
         rotations: Sequence[int] = (0,),
     ) -> None:
+        if min_confidence is None:
+            min_confidence = usual_min_confidence(model)
         super().__init__(detector, None, batch_size, min_confidence, refine, rotations)
         if not Path(model).is_file():
             raise FileNotFoundError(f'{model}: no such model')

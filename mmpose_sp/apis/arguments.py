@@ -63,9 +63,8 @@ def add_detection_arguments(parser: argparse.ArgumentParser, boxes: argparse._Ac
     parser.add_argument(
         '--min-confidence',
         type=float,
-        default=0.0,
         metavar='C',
-        help="drop detected faces of a lower mean confidence, a detector's false ones (default: 0)",
+        help='drop detected faces of a lower mean confidence (default: 0.6 for --model fast, 0.5 for accurate, else 0)',
     )
     parser.add_argument(
         '--refine',

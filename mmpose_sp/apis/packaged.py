@@ -1,7 +1,7 @@
 """The models that come with mmpose_sp: their configs, their weights, and both as ONNX."""
 
 from pathlib import Path
-from typing import Tuple
+from typing import Tuple, Union
 
 _WEIGHTS = Path(__file__).resolve().parents[1] / 'weights'
 
@@ -11,6 +11,9 @@ PACKAGED = {
     'accurate': _WEIGHTS / 'effnet-lite0_sp_300w-part',
 }
 DEFAULT = 'fast'
+#: Least mean confidence of a face that a detector found. Below, no landmarks on validation faces, also on blurred,
+#: dark, noisy, turned and half covered ones, were within 10% of the annotation (docs/detectors.md).
+MIN_CONFIDENCE = {'fast': 0.6, 'accurate': 0.5}
 
 
 def packaged_model(name: str = DEFAULT) -> Tuple[Path, Path]:
@@ -31,6 +34,12 @@ def packaged_onnx(name: str = DEFAULT) -> Path:
         FileNotFoundError: The installation lacks it.
     """
     return _packaged(name, '.onnx')
+
+
+def usual_min_confidence(weights: Union[str, Path, None]) -> float:
+    """Of a packaged model by its file; 0 for other weights, whose confidences nobody has looked at."""
+    names = {path.name: name for name, path in PACKAGED.items()}
+    return MIN_CONFIDENCE.get(names.get(Path(str(weights)).stem, ''), 0.0)
 
 
 def _packaged(name: str, suffix: str) -> Path:

@@ -13,7 +13,7 @@ from api_helpers import noise
 from tools_by_path import load_tool
 
 from mmpose_sp.apis import Calibration, FaceLandmarker
-from mmpose_sp.apis.packaged import DEFAULT, PACKAGED, packaged_model, packaged_onnx
+from mmpose_sp.apis.packaged import DEFAULT, PACKAGED, packaged_model, packaged_onnx, usual_min_confidence
 from mmpose_sp.runtime import Landmarker
 
 # 300-W's scheme: (left, right) as the picture shows them
@@ -124,3 +124,29 @@ def test_a_config_and_a_packaged_model_exclude_each_other(tmp_path, capsys):
     with pytest.raises(SystemExit):
         load_tool('infer').main([str(tmp_path), 'config.py', 'checkpoint.pth', '--model', 'fast'])
     assert 'config.py: either a config or --model fast' in capsys.readouterr().err
+
+
+def test_packaged_models_know_which_faces_to_drop(name):
+    least = {'fast': 0.6, 'accurate': 0.5}[name]
+    assert Landmarker.from_packaged(name).min_confidence == least
+    assert Landmarker.from_packaged(name, min_confidence=0).min_confidence == 0
+    assert usual_min_confidence(f'mmpose_sp://{packaged_model(name)[1].name}') == least
+    assert usual_min_confidence('epoch_100.pth') == usual_min_confidence(None) == 0
+
+
+def test_an_upside_down_photograph_has_no_face_unless_it_is_turned(astronaut):
+    upside_down = astronaut[::-1, ::-1].copy()
+    assert Landmarker.from_packaged()(upside_down)[0].faces == []
+    (face,) = Landmarker.from_packaged(rotations=(0, 90, 180, 270))(upside_down)[0].faces
+    (expected,) = Landmarker.from_packaged()(astronaut)[0].faces
+    np.testing.assert_allclose(face.landmarks, np.array(astronaut.shape[1::-1]) - 1 - expected.landmarks, atol=0.05)
+
+
+def test_faces_at_the_border_and_several_faces(astronaut):
+    landmarker = Landmarker.from_packaged()
+    pair = np.hstack([astronaut, astronaut[:, ::-1]])
+    first, second = sorted(landmarker(pair)[0].faces, key=lambda face: face.box[0])
+    assert first.box[2] < astronaut.shape[1] < second.box[0]
+    half = astronaut[:, 205:]  # through the face, which reaches from 180 to 265
+    for face in landmarker(half)[0].faces:
+        assert face.is_finite and face.landmarks.shape == (68, 2)
