@@ -57,7 +57,9 @@ class Error(BaseMetric):
         return {'NME': 1 / (1 + torch.initial_seed() % 7)}
 
 
-def toy_runner(folder, epochs=3, model=None, seed=0, resume=False, workers=0, hooks=(), validate=True, **checkpoint):
+def toy_runner(
+    folder, epochs=3, model=None, seed=0, resume=False, workers=0, hooks=(), validate=True, processes=1, **checkpoint
+):
     """A runner as the configs of this repository make one."""
     torch.manual_seed(0)  # the same first weights in every run
     loader = {
@@ -88,6 +90,8 @@ def toy_runner(folder, epochs=3, model=None, seed=0, resume=False, workers=0, ho
         default_scope='mmpose',
         randomness={'seed': seed},
         resume=resume,
+        launcher='none' if processes == 1 else 'pytorch',
+        cfg={'model_wrapper_cfg': {'type': 'MMDistributedDataParallel', 'device_ids': None}},
         experiment_name=f'toy-{toy_runner.count}-{id(folder)}',
         log_level='ERROR',
         **validation,
