@@ -183,7 +183,7 @@ def plot(rows: List[dict], path: str) -> None:
     axes.set(xlabel='lag of a moving head [frames]', ylabel='jitter of a moving head [% inter-ocular]', ylim=(0, None))
     axes.set_xlim(-0.02, None)
     axes.grid(alpha=0.3)
-    axes.legend(loc='upper left')
+    axes.legend(loc='center right')
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=130)
 
