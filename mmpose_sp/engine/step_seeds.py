@@ -42,23 +42,23 @@ class StepSeedHook(Hook):
         self.epoch[0] = runner.epoch
 
     def before_train_iter(self, runner, batch_idx: int, data_batch: Any = None) -> None:
-        seed_all(self.seed, runner.iter, get_rank())
+        torch.manual_seed(seed_all(self.seed, runner.iter, get_rank()))
 
 
-def seed_all(*entropy: int, with_torch: bool = True) -> None:
-    """Seed Python's, NumPy's and torch's default generators by a hash of some numbers."""
+def seed_all(*entropy: int) -> int:
+    """Seed Python's and NumPy's default generators by a hash of some numbers; returns 64 bits of it, for torch's."""
     words = np.random.SeedSequence([number % 2**64 for number in entropy]).generate_state(2)
     random.seed(int(words[0]))
     np.random.seed(words[0])  # noqa: NPY002  transforms draw from the default one
-    if with_torch:
-        torch.manual_seed(int(words[0]) << 32 | int(words[1]))
+    return int(words[0]) << 32 | int(words[1])
 
 
 def _seeded_items(dataset: Any, seed: int, epoch: torch.Tensor, indices: Sequence[int]) -> List[Any]:
     """The samples of a batch, each augmented as seed, epoch and index say; what torch's loaders call."""
     items = []
     for index in indices:
-        # In the main process torch's generator is the model's.
-        seed_all(seed, int(epoch), int(index), with_torch=get_worker_info() is not None)
+        bits = seed_all(seed, int(epoch), int(index))
+        if get_worker_info() is not None:  # in the main process torch's generator is the model's
+            torch.default_generator.manual_seed(bits)
         items.append(dataset[index])
     return items
