@@ -50,16 +50,8 @@ def test_the_command_writes_a_calibration_that_loads(config_file, model, tmp_pat
     torch.save({'state_dict': model.state_dict(), 'meta': {}}, tmp_path / 'tiny.pth')
     copied = shutil.copy(config_file.parent / 'faces.json', tmp_path / 'val.json')
     tool.main(
-        [
-            str(config_file),
-            str(tmp_path / 'tiny.pth'),
-            '--out-dir',
-            str(tmp_path / 'out'),
-            '--device',
-            'cpu',
-            '--cfg-options',
-            f'val_dataloader.dataset.ann_file={copied}',
-        ]
+        f'{config_file} {tmp_path}/tiny.pth --out-dir {tmp_path}/out --device cpu'.split()
+        + ['--cfg-options', f'val_dataloader.dataset.ann_file={copied}']
     )
     report = json.loads((tmp_path / 'out' / 'calibration.json').read_text())
     Calibration.from_meta(report)

@@ -179,17 +179,8 @@ def test_dist_train_and_dist_test_run_without_gpus(tmp_path, monkeypatch):
     extra = "sync_bn = 'torch'\ntest_dataloader['dataset'] = dict(loader['dataset'], ann_file='test.json')"
     config = write_config(tmp_path, extra=extra)
     shutil.copy(tmp_path / 'faces.json', tmp_path / 'test.json')
-    options = [
-        '--grid',
-        'eps=1',
-        '--mode',
-        'axes',
-        '--gpus',
-        '2',
-        '--auto-scale-lr',
-        '--cfg-options',
-        'train_dataloader.batch_size=2',
-    ]
+    options = ['--grid', 'eps=1', '--mode', 'axes', '--gpus', '2', '--auto-scale-lr']
+    options += ['--cfg-options', 'train_dataloader.batch_size=2']
     sweep.main([str(config), '--work-dir', str(tmp_path), *options])
     assert json.loads((tmp_path / 'base' / sweep.RESULT).read_text())['best'] > 0
     log = (tmp_path / 'base' / sweep.LOG).read_text()
