@@ -1,6 +1,7 @@
 """Arrows only point down: which room of the package may import which."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,24 @@ def test_the_lowest_rooms_need_one_package_each(room, framework):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
             assert {name.split('.')[0] for name in names} <= {*standard, 'mmpose_sp', framework}, path.name
+
+
+def test_no_two_files_have_one_name():
+    files = [path.name for folder in (PACKAGE, PACKAGE.parent / 'tools') for path in folder.rglob('*.py')]
+    assert {name for name in files if files.count(name) > 1} == {'__init__.py'}
+
+
+def test_types_stand_in_signatures_not_in_docstrings():
+    typed = re.compile(r'^ +(\w+) \([A-Za-z][^:()]*\): ', re.MULTILINE)
+    found = []
+    for path in PACKAGE.rglob('*.py'):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                bodies = [n for n in ast.walk(node) if isinstance(n, ast.FunctionDef)][:1]
+                arguments = {a.arg for body in bodies for a in (*body.args.args, *body.args.kwonlyargs) if a.annotation}
+                named = set(typed.findall(ast.get_docstring(node, clean=False) or ''))
+                found += [(path.name, node.name, name) for name in sorted(named & arguments)]
+    assert found == []
 
 
 def test_converters_start_without_a_framework():

@@ -4,9 +4,9 @@ from mmpose.codecs import MSRAHeatmap
 
 from mmpose_sp.codecs import ImageAwareLabelSmoothing
 
-from .measure import Context, interleave
 from .problems import face_landmarks
 from .report import Goal, Section
+from .timing import Context, interleave
 
 SIZES = ((256, 256), (64, 64))
 WFLW, WITH_EDGES, MSRA = 'ours', 'ours, edge maps', 'MSRAHeatmap'

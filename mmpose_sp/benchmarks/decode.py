@@ -10,8 +10,8 @@ from torch import Tensor
 from mmpose_sp.codecs import ImageAwareLabelSmoothing
 from mmpose_sp.models.gaussian_maps import gaussian_maps
 
-from .measure import Context, interleave
 from .report import Goal, Section
+from .timing import Context, interleave
 
 SIZE, STRIDE, SIGMA = 64, 4, 2.0
 OURS, PLAIN, DARK = 'ours', 'MSRAHeatmap', 'MSRAHeatmap, unbiased (DARK)'

@@ -8,9 +8,9 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from torch import nn
 
-from .measure import Context, interleave
 from .problems import build_models, face_records, load_configs
 from .report import Section
+from .timing import Context, interleave
 
 
 def predictor(config: Config, model: nn.Module, records: List[dict]) -> Callable[[], list]:

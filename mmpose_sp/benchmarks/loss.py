@@ -10,9 +10,9 @@ from mmpose_sp.models.gaussian_maps import gaussian_maps
 from mmpose_sp.models.losses import STARLoss, StructuredPredictionLoss
 from mmpose_sp.structured import Objective, fast_structured_loss, sample_labels, structured_loss
 
-from .measure import Context, interleave, memory_bandwidth, peak_memory
 from .problems import ScoreProblem, score_problem
 from .report import Goal, Section
+from .timing import Context, interleave, memory_bandwidth, peak_memory
 
 OURS, EUCLIDEAN = 'ours', 'ours, Euclidean margin'
 DEFINED, DEFINED_EUCLIDEAN = 'Eq. 13 by definition', 'Eq. 13 by definition, Euclidean'

@@ -10,9 +10,9 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
 
-from .measure import Context, interleave
 from .problems import face_records, load_configs
 from .report import Goal, Section
+from .timing import Context, interleave
 
 OURS, WITH_EDGES, MSRA, NOTHING = 'ours', 'ours, edge maps', 'MSRAHeatmap', 'no target'
 FACES = 8

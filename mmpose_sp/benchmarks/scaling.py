@@ -4,9 +4,9 @@ from mmpose_sp.models.losses import StructuredPredictionLoss
 from mmpose_sp.posterior import decode_scores
 
 from .loss import EUCLIDEAN, OURS, training_step
-from .measure import Context, interleave
 from .problems import score_problem
 from .report import Goal, Section
+from .timing import Context, interleave
 
 BASE = {'B': 8, 'K': 98, 'map': 64, 'S': 10}
 AXES = {'K': (29, 68, 98, 512), 'map': (32, 64, 128), 'S': (1, 10, 100), 'B': (1, 8, 32)}

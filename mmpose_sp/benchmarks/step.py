@@ -9,9 +9,9 @@ from mmpose.registry import KEYPOINT_CODECS
 from mmpose.structures import PoseDataSample
 from torch import nn
 
-from .measure import Context, interleave
 from .problems import build_models, face_landmarks, load_configs
 from .report import Goal, Section
+from .timing import Context, interleave
 
 OURS, STOCK = 'ours', 'stock'
 BATCH = {'cpu': 4, 'cuda': 32}

@@ -7,14 +7,14 @@ import pytest
 import torch
 from tools_by_path import load_tool
 
-from mmpose_sp.benchmarks import SECTIONS, decode, loss, measure, report, step
+from mmpose_sp.benchmarks import SECTIONS, decode, loss, report, step, timing
 from mmpose_sp.benchmarks.problems import score_problem
 from mmpose_sp.models.gaussian_maps import gaussian_maps
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools' / 'analysis_tools'
 benchmark_speed = load_tool('analysis_tools/benchmark_speed')
 
-CPU = measure.Context(torch.device('cpu'), 1, True, Path())
+CPU = timing.Context(torch.device('cpu'), 1, True, Path())
 
 
 class FakeClock:
@@ -22,7 +22,7 @@ class FakeClock:
 
     def __init__(self, monkeypatch):
         self.now, self.calls = 0.0, []
-        monkeypatch.setattr(measure.Context, 'clock', lambda context: self.now)
+        monkeypatch.setattr(timing.Context, 'clock', lambda context: self.now)
 
     def function(self, name, *seconds):
         def call():
@@ -36,7 +36,7 @@ def test_functions_take_turns_and_ratios_are_per_round(monkeypatch):
     clock = FakeClock(monkeypatch)
     # the machine gets slower from round to round; a takes half the time of b in each
     functions = {'a': clock.function('a', 1, 1, 1, 2, 4), 'b': clock.function('b', 2, 2, 2, 4, 8)}
-    times = measure.interleave(CPU, functions, 3)
+    times = timing.interleave(CPU, functions, 3)
     assert clock.calls == ['a', 'a', 'b', 'b'] + ['a', 'b'] * 3
     assert times['a'].rounds == [1, 2, 4]
     assert times['a'].seconds == 2
@@ -45,7 +45,7 @@ def test_functions_take_turns_and_ratios_are_per_round(monkeypatch):
 
 def test_short_functions_are_called_repeatedly(monkeypatch):
     clock = FakeClock(monkeypatch)
-    times = measure.interleave(CPU, {'short': clock.function('short', 0.002)}, 5, least=0.01)
+    times = timing.interleave(CPU, {'short': clock.function('short', 0.002)}, 5, least=0.01)
     assert times['short'].rounds == pytest.approx([0.002] * 5)
     assert len(clock.calls) == 2 + 5 * 5
 
@@ -57,7 +57,7 @@ def test_peak_memory_counts_what_exists_at_once():
         second, third = torch.empty(500, 1000), torch.empty(1500, 1000)  # 2 + 6 MB
         return second.shape, third.shape
 
-    assert measure.peak_memory(CPU, function) == pytest.approx(8e6, rel=1e-3)
+    assert timing.peak_memory(CPU, function) == pytest.approx(8e6, rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -105,8 +105,8 @@ def test_all_objectives_train():
 def test_memory_of_a_step_includes_the_gradient():
     problem = score_problem(CPU.device, batch=1, count=64, size=64)
     train = loss.training_step(problem, problem.scores.sum)  # the gradient is all it makes as large as the maps
-    assert measure.peak_memory(CPU, problem.scores.sum) < 1000
-    assert measure.peak_memory(CPU, train) == pytest.approx(problem.scores.numel() * 4, rel=0.01)
+    assert timing.peak_memory(CPU, problem.scores.sum) < 1000
+    assert timing.peak_memory(CPU, train) == pytest.approx(problem.scores.numel() * 4, rel=0.01)
 
 
 class AutocastLoss(torch.nn.Module):
@@ -142,7 +142,7 @@ def test_a_failing_compiler_is_reported(monkeypatch, message):
 
 
 def test_sections_of_the_cpu_measure_its_time_beside_a_gpu(monkeypatch):
-    monkeypatch.setattr(measure.time, 'process_time', lambda: 3.0)
+    monkeypatch.setattr(timing.time, 'process_time', lambda: 3.0)
     assert CPU._replace(device=torch.device('cuda')).on_cpu.clock() == 3.0
 
 

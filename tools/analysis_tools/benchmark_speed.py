@@ -49,7 +49,7 @@ def main(argv=None) -> None:
     import torch
 
     from mmpose_sp.benchmarks import SECTIONS
-    from mmpose_sp.benchmarks.measure import Context, machine
+    from mmpose_sp.benchmarks.timing import Context, machine
     from mmpose_sp.utils.atomic import atomic_path
 
     unknown = set(args.sections or ()) - set(SECTIONS)

@@ -5,9 +5,9 @@ undisturbed one, bit for bit.
 
 Renders a few faces, trains the demonstration's network on them for some epochs (with augmentation, batch normalisation,
 averaged weights, processes that load data, `save_best`), then does so again under fire: four of five ends are kill -9,
-every fifth is SIGTERM, at which a training must save and leave with the status 75. After each, every checkpoint has to be whole, and
-last_checkpoint has to name one. A training that comes to its end is compared and started anew. It stops at the first
-failure, with status 1, and leaves the folder as it is; about a second per kill on an idle core.
+every fifth is SIGTERM, at which a training must save and leave with the status 75. After each, every checkpoint has to
+be whole, and last_checkpoint has to name one. A training that comes to its end is compared and started anew. It stops
+at the first failure, with status 1, and leaves the folder as it is; about a second per kill on an idle core.
 """
 
 import argparse
