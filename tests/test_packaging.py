@@ -117,7 +117,7 @@ def test_metadata(wheel):
     version = {}
     exec((ROOT / 'mmpose_sp/version.py').read_text(), version)
     assert metadata['Version'] == version['__version__']
-    assert metadata['License-Expression'] == 'Apache-2.0'
+    assert metadata['License-Expression'] == 'Apache-2.0 AND BSD-3-Clause'
     required = [line.split(';')[0].split('>')[0].strip() for line in metadata.get_all('Requires-Dist')]
     assert not {'torch', 'torchvision', 'mmcv', 'mmcv-lite', 'mmengine', 'mmdet', 'mmpose'} & set(required)
     base = [line for line in metadata.get_all('Requires-Dist') if 'extra ==' not in line]
