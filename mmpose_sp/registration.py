@@ -17,6 +17,7 @@ for _part in (
     'datasets.face',
     'datasets.transforms',
     'engine.checkpoint_hook',
+    'engine.codec_guard',
     'engine.finite',
     'engine.step_seeds',
     'evaluation.metric',

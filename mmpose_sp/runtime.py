@@ -46,7 +46,7 @@ class Landmarker(BaseLandmarker):
     Raises:
         ImportError: onnxruntime is not installed.
         FileNotFoundError: No such model.
-        ValueError: The file cannot be read, or was made by another program.
+        ValueError: The file cannot be read, was made by another program, or has weights that are no numbers.
     """
 
     def __init__(
@@ -84,6 +84,11 @@ class Landmarker(BaseLandmarker):
             raise ValueError(
                 f'{model}: says nothing about its {error}; export it by tools/deployment/export_onnx.py of this version'
             ) from error
+        found = self._session.run(None, {'crops': np.zeros((1, *self.input_size[::-1], 3), np.uint8)})
+        if not all(np.isfinite(values).all() for values in found):
+            raise ValueError(
+                f'{model}: gives NaN or infinity for a black picture; its weights are damaged, export it again'
+            )
 
     @classmethod
     def from_packaged(cls, name: str = DEFAULT, **kwargs: Any) -> 'Landmarker':

@@ -8,6 +8,7 @@ default_hooks = dict(
     checkpoint=dict(type='SafeCheckpointHook'),  # no kill, full disk or preemption takes the last checkpoint
     finite=dict(type='FiniteHook'),  # stops at the first NaN
     guard=dict(type='CheckpointGuardHook'),  # refuses a checkpoint of other landmarks before any time is lost
+    codec_guard=dict(type='CodecGuardHook'),  # refuses labels of another codec than reads the landmarks
     step_seeds=dict(type='StepSeedHook'),  # a resumed training is the uninterrupted one
 )
 

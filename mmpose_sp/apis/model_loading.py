@@ -13,6 +13,7 @@ from mmpose.apis import init_model
 import mmpose_sp.registration  # noqa: F401  what a config names, and what torch may read in checkpoints
 from mmpose_sp.utils.checkpoint import (
     can_allow_objects,
+    check_finite,
     checkpoint_landmarks,
     compare_checkpoint,
     model_state,
@@ -110,7 +111,8 @@ def load_model(config: Config, checkpoint: Union[str, Path, None], device: str) 
         and ``checkpoint_meta``, the ``meta`` of the checkpoint.
 
     Raises:
-        ValueError: The checkpoint lacks parameters or has them in another shape, such as for other landmarks.
+        ValueError: The checkpoint lacks parameters or has them in another shape, such as for other landmarks; or its
+            numbers are none (NaN, infinite).
     """
     with extras_named():
         model = init_model(config, None, device='cpu')
@@ -126,6 +128,7 @@ def load_model(config: Config, checkpoint: Union[str, Path, None], device: str) 
                 + (f'\nIt was trained on {origin}.' if origin else '')
                 + '\nUse the config that it was trained with, or give the checkpoint of this config.'
             )
+        check_finite(model, loaded, checkpoint)
         model.load_state_dict(model_state(loaded), strict=False)
         model.checkpoint_meta = loaded.get('meta') or {}
         model.dataset_meta = model.checkpoint_meta.get('dataset_meta') or model.dataset_meta

@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from mmpose_sp.faces.annotation_files import AnnotationError, read_lines, some_of
+from mmpose_sp.faces.coordinates import far_outside
 
 IMAGE_SUFFIXES = ('.jpg', '.png', '.jpeg', '.JPG', '.PNG', '.JPEG', '.bmp')
-MAX_OUTSIDE = 0.5  # a landmark further outside than this share of the image's long side is a mistake
 TAIL_BYTES = 4096
 
 
@@ -122,9 +122,9 @@ def check_points(points: np.ndarray, size: Tuple[int, int], origin: str) -> None
             f'{origin}: landmark {bad.argmax()} is {points[bad.argmax()].tolist()}, not finite; '
             'correct the annotation or remove the face.'
         )
-    outside = np.maximum(-0.5 - points, points - (np.array(size) - 0.5)).max(axis=1)
-    if outside.max() > MAX_OUTSIDE * max(size):
-        i = outside.argmax()
+    far = far_outside(points, size)
+    if far.any():
+        i = far.argmax()
         raise AnnotationError(
             f'{origin}: landmark {i} at {points[i].tolist()} is far outside the '
             f'{size[0]} x {size[1]} '

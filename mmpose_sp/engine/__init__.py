@@ -1,1 +1,1 @@
-"""A training's hooks: checkpoints that survive kills, randomness that a resumed run repeats, a stop at NaN."""
+"""A training's hooks: checkpoints that survive kills, randomness that a resumed run repeats, stops at rubbish."""

@@ -16,11 +16,11 @@ import torch
 from mmengine.dist import all_reduce, barrier, broadcast_object_list, get_world_size, is_main_process
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook, EMAHook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop
 from mmpose.registry import HOOKS
 
 from mmpose_sp.utils.atomic import atomic_path, publish
+from mmpose_sp.utils.checkpoint import broken_tensors
 from mmpose_sp.utils.checkpoint_files import PARTIAL, check_whole, newest_checkpoint
 from mmpose_sp.utils.mmpose_tools import die_with_launcher
 
@@ -148,19 +148,10 @@ class SafeCheckpointHook(CheckpointHook):
             FloatingPointError: A weight is NaN or infinite, or a statistic NaN; names them.
         """
         states = [checkpoint['state_dict'], checkpoint.get('ema_state_dict', {})]
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        weights = {name for name, _ in model.named_parameters()}
-        bad = [
-            name
-            for state in states
-            for name, value in state.items()
-            if torch.is_tensor(value) and value.is_floating_point()
-            if value.isnan().any() or (name.replace('module.', '', 1) in weights and value.isinf().any())
-        ]
+        bad = [name for state in states for name in broken_tensors(runner.model, state)]
         if bad:
-            first = bad[0].replace('module.', '', 1)
             raise FloatingPointError(
-                f'not saved: {len(bad)} tensors of the model are NaN or infinite, the first is {first}. The last good '
+                f'not saved: {len(bad)} tensors of the model are NaN or infinite, the first is {bad[0]}. The last good '
                 f'checkpoint is {self._complete}. Fix: a lower learning rate, or '
                 'optim_wrapper.clip_grad=dict(max_norm=...)'
             )

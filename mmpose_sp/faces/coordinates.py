@@ -117,6 +117,13 @@ def outside_image(points: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
     return np.asarray(((points < -0.5) | (points > np.asarray(size) - 0.5)).any(axis=-1))
 
 
+def far_outside(points: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
+    """Which of (..., 2) points lie so far outside an image of ``size`` (w, h) that no annotator can have meant them: by
+    more than its longer side."""
+    beyond = np.maximum(-0.5 - points, points - (np.asarray(size) - 0.5)).max(axis=-1)
+    return np.asarray(beyond > max(size))
+
+
 def compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
     """The (2, 3) map ``outer(inner(x))``."""
     return np.asarray(outer @ np.vstack([inner, [0.0, 0.0, 1.0]]))

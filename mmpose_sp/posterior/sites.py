@@ -76,6 +76,8 @@ def read_sites(
             identity.
         covariance: Whether to compute the covariances, too. Defaults to True.
 
+    A map with NaN or infinity in it, or with nothing but -infinity, gives NaN; the others are as without it.
+
     Raises:
         ValueError: If ``scores`` is not of such a shape, ``subpixel`` is unknown or ``eps`` is not positive.
     """
@@ -120,8 +122,9 @@ def _read(scores: Tensor, subpixel: str, eps: float, calibration: Calibration, w
     else:
         points = peak
     shape = scores.shape[:2]
+    points = torch.where(top.isfinite(), points.float(), torch.nan)  # no landmark is better than one in a corner
     return Sites(
-        points.float().view(*shape, 2),
+        points.view(*shape, 2),
         confidence.clamp_(0, 1).float().view(shape),
         calibration.calibrated(covariance.float().view(*shape, 2, 2)) if with_covariance else None,
     )

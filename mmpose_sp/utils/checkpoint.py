@@ -91,14 +91,16 @@ class CheckpointGuardHook(Hook):
         """Compare the checkpoint with the model before it is loaded.
 
         Raises:
-            ValueError: if the run needs the whole checkpoint and it does not fit; names the file and the fix.
+            ValueError: if its numbers are none, or if the run needs the whole checkpoint and it does not fit; names the
+                file and the fix.
         """
+        name = runner._load_from or f'of {runner.work_dir} (the latest)'
+        check_finite(runner.model, checkpoint, f'checkpoint {name}')
         training = isinstance(runner._train_loop, BaseLoop)  # in a test it stays the dict of the config
         if training and not runner._resume:
             return
         problems = compare_checkpoint(runner.model, checkpoint)
         if problems:
-            name = runner._load_from or f'of {runner.work_dir} (the latest)'
             landmarks = checkpoint_landmarks(checkpoint)
             origin = f' It was trained on {landmarks}.' if landmarks else ''
             raise ValueError(
@@ -128,6 +130,31 @@ def compare_checkpoint(model: torch.nn.Module, checkpoint: Dict[str, Any], show:
             problems.append(f'{key} is {tuple(given[key].shape)}, the model wants {tuple(value.shape)}')
     more = len(problems) - show
     return problems[:show] + ([f'... and {more} more'] if more > 0 else [])
+
+
+def broken_tensors(model: torch.nn.Module, state: Dict[str, torch.Tensor]) -> List[str]:
+    """Names of the tensors of a state that are NaN or, if they are weights of the model, infinite.
+
+    A statistic may be infinite: the variance of a large activation in float32 is, and divides it to 0.
+    """
+    model = model.module if is_model_wrapper(model) else model
+    weights = {name for name, _ in model.named_parameters()}
+    return [
+        name
+        for name, value in model_state(state).items()
+        if torch.is_tensor(value) and value.is_floating_point()
+        if value.isnan().any() or (name in weights and value.isinf().any())
+    ]
+
+
+def check_finite(model: torch.nn.Module, checkpoint: Dict[str, Any], name: object) -> None:
+    """Raise ``ValueError`` for a checkpoint whose numbers are none: every face would be lost, or lie in a corner."""
+    broken = broken_tensors(model, checkpoint)
+    if broken:
+        raise ValueError(
+            f'{name}: {len(broken)} of its tensors are NaN or infinite, the first is {broken[0]}; its training '
+            'diverged, or the file is damaged. Take an earlier checkpoint'
+        )
 
 
 def checkpoint_landmarks(checkpoint: Dict[str, Any]) -> str:

@@ -1,13 +1,16 @@
 """Checkpoints and configs: the right ones load, wrong and dangerous ones are refused with a reason."""
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from api_helpers import CONFIGS, LITE, noise
 from mmengine.config import Config
+from tools_by_path import load_tool
 
 from mmpose_sp.apis import FaceLandmarker, draw_result
 from mmpose_sp.apis.model_loading import load_checkpoint_safely, load_config, load_model
@@ -77,6 +80,27 @@ def test_damaged_checkpoints(tmp_path, content):
     (tmp_path / 'bad.pth').write_bytes(content)
     with pytest.raises(ValueError, match=r'bad\.pth'):
         FaceLandmarker(LITE, tmp_path / 'bad.pth', 'cpu')
+
+
+def test_weights_that_are_no_numbers_are_refused_wherever_they_are_used(landmarker, tmp_path, capsys):
+    state = {key: value.clone() for key, value in landmarker.model.state_dict().items()}
+    state['head.final_layer.bias'][5] = float('nan')
+    path = str(tmp_path / 'diverged.pth')
+    torch.save({'state_dict': state, 'meta': {}}, path)
+    cv2.imwrite(str(tmp_path / 'a.png'), noise(100, 90))
+    message = r'diverged\.pth: 1 of its tensors are NaN or infinite, the first is head\.final_layer\.bias'
+    with pytest.raises(ValueError, match=message):
+        FaceLandmarker(LITE, path, 'cpu')
+    for tool, argv in {
+        'infer': [str(tmp_path / 'a.png'), str(LITE), path, '--device', 'cpu', '--bboxes', '9,9,80,80'],
+        'deployment/export_onnx': [str(LITE), path, str(tmp_path / 'a.onnx')],
+    }.items():
+        try:
+            status = load_tool(tool).main(argv)
+        except SystemExit as end:
+            status = end.code
+        assert status == 2 and re.search(message, capsys.readouterr().err)
+    assert not (tmp_path / 'a.onnx').exists()
 
 
 def test_missing_files_are_named(checkpoint):

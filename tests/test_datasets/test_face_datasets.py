@@ -250,6 +250,16 @@ def _outside(tables):
     set_points(tables, annotated(tables, 1) + [WIDTH, 0, 0], 1)
 
 
+def _far_away(tables):
+    tables['annotations'][1]['keypoints'][3 * 7] = 1e6
+
+
+def _far_away_without_a_size(tables):
+    for image in tables['images']:
+        del image['width'], image['height']
+    _far_away(tables)
+
+
 def _on_one_spot(tables):
     set_points(tables, [[30.0, 40.0, 1.0]] * 98, 1)
 
@@ -273,6 +283,8 @@ def _all_crowds(tables):
         (_null, r'annotation 12 \(image 2\.png\): landmark 7 is NaN'),
         (_not_annotated, r'annotation 12 \(image 2\.png\): no landmark is annotated'),
         (_outside, r'annotation 12 \(image 2\.png\): all landmarks lie outside .* 120 x 90 px'),
+        (_far_away, r'annotation 12 \(image 2\.png\): landmark 7 at \[1000000\.0, .* is far away from the face'),
+        (_far_away_without_a_size, r'annotation 12 \(image 2\.png\): landmark 7 at \[1000000\.0, .* is far away'),
         (_on_one_spot, r'annotation 12 \(image 2\.png\): the face box \(landmarks\) .* has no area'),
         (_all_crowds, r'ann\.json: all faces are marked iscrowd'),
     ],

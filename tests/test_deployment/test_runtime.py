@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mmpose_sp.apis import FaceLandmarker, YuNetFaceDetector
+from mmpose_sp.apis.packaged import packaged_onnx
 from mmpose_sp.datasets.synthetic import render_face
 from mmpose_sp.runtime import Landmarker
 from mmpose_sp.utils.images import read_image
@@ -85,6 +86,24 @@ def test_a_file_of_another_program_is_refused(tmp_path):
     (tmp_path / 'text.onnx').write_text('not a model')
     with pytest.raises(ValueError, match='text.onnx: onnxruntime cannot read it'):
         Landmarker(tmp_path / 'text.onnx')
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path):
+    onnx = pytest.importorskip('onnx')
+    model = onnx.load(packaged_onnx())
+    largest = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+    values = onnx.numpy_helper.to_array(largest).copy()
+    values.flat[0] = np.nan
+    largest.CopyFrom(onnx.numpy_helper.from_array(values, largest.name))
+    onnx.save(model, tmp_path / 'diverged.onnx')
+    with pytest.raises(ValueError, match=r'diverged\.onnx: gives NaN'):
+        Landmarker(tmp_path / 'diverged.onnx')
+
+
+def test_no_crop_is_no_face(runtime):
+    width, height = runtime.input_size
+    points, *_ = runtime._session.run(None, {'crops': np.zeros((0, height, width, 3), np.uint8)})
+    assert points.shape == (0, runtime.num_landmarks, 2)
 
 
 @pytest.fixture

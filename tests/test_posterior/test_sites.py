@@ -263,3 +263,19 @@ def test_one_reading_is_what_three_would_say(subpixel):
     values, vectors = torch.linalg.eigh(plain)
     values = 2 * (values - 1 / 6).clamp(min=0) + 0.3
     assert_close(sites.covariance, vectors @ torch.diag_embed(values) @ vectors.mT, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize('subpixel', SUBPIXEL)
+@pytest.mark.parametrize('rubbish', ['a NaN', 'all NaN', 'infinity', 'all masked'])
+def test_a_map_that_is_no_numbers_gives_none_and_the_others_are_as_without_it(subpixel, rubbish):
+    maps = log_gaussian(*phase_grid(2.0, steps=2), size=(32, 40)).float()
+    expected = read_sites(maps, subpixel)
+    spoilt = maps.clone()
+    if rubbish.startswith('all'):
+        spoilt[:, 1] = math.nan if rubbish == 'all NaN' else -math.inf
+    else:
+        spoilt[:, 1, 3, 5] = math.nan if rubbish == 'a NaN' else math.inf
+    found = read_sites(spoilt, subpixel)
+    for values, wanted in zip(found, expected):
+        assert values[:, 1].isnan().all()
+        assert_close(values[:, [0, 2, 3]], wanted[:, [0, 2, 3]])

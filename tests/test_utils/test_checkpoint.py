@@ -15,6 +15,7 @@ from mmpose_sp.utils.checkpoint import (
     CheckpointGuardHook,
     _history_buffer_method,
     allow_mmengine_checkpoints,
+    broken_tensors,
     compare_checkpoint,
 )
 
@@ -123,6 +124,24 @@ def test_another_dataset_is_refused(training, resume):
 
 def test_training_may_start_from_another_dataset():
     CheckpointGuardHook().after_load_checkpoint(Runner(head(68), training=True, resume=False), checkpoint(98))
+
+
+@pytest.mark.parametrize('training, resume', [(False, False), (True, True), (True, False)])
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_weights_that_are_no_numbers_are_refused(training, resume, value):
+    diverged = checkpoint()
+    diverged['state_dict']['1.weight'][3, 2] = value
+    with pytest.raises(ValueError, match=r'wflw\.pth: 1 of its tensors are NaN or infinite, the first is 1\.weight'):
+        CheckpointGuardHook().after_load_checkpoint(Runner(head(98), training, resume), diverged)
+
+
+def test_a_variance_may_be_infinite_but_not_nan():
+    model = nn.BatchNorm2d(3)
+    state = {f'module.{key}': value for key, value in model.state_dict().items()}
+    state['module.running_var'] = torch.tensor([1.0, float('inf'), 1.0])
+    assert broken_tensors(model, state) == []
+    state['module.running_var'] = torch.tensor([1.0, float('nan'), 1.0])
+    assert broken_tensors(model, state) == ['running_var']
 
 
 def test_a_checkpoint_that_fits_passes():

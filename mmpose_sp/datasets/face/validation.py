@@ -11,7 +11,7 @@ from typing import Dict, Iterable, List, Sequence
 import mmcv
 import numpy as np
 
-from mmpose_sp.faces.coordinates import outside_image
+from mmpose_sp.faces.coordinates import far_outside, outside_image
 
 _LISTED = 3  # names given in a message
 # first bytes, and a marker of the last block: JPEG, PNG
@@ -151,7 +151,7 @@ def check_faces(path: str, dataset: Dict, num_keypoints: int) -> List[str]:
         Findings that may be intended, one sentence each, for a warning.
 
     Raises:
-        ValueError: see :func:`check_landmarks`; also a face with all landmarks outside its image.
+        ValueError: see :func:`check_landmarks`, :func:`check_near`; also a face with all landmarks outside its image.
     """
     images = {row['id']: row for row in dataset['images']}
     outside = []
@@ -160,6 +160,9 @@ def check_faces(path: str, dataset: Dict, num_keypoints: int) -> List[str]:
         where = face_name(path, row, image)
         points = check_landmarks(where, row['keypoints'], num_keypoints)
         if 'width' not in image or 'height' not in image:
+            x, y, width, height = row['bbox']
+            if width > 0 and height > 0:
+                check_near(where, points, (x - 2 * width, y - 2 * height, 5 * width, 5 * height))
             continue
         outside_here = outside_image(points[:, :2], (image['width'], image['height'])) & (points[:, 2] > 0)
         count = int(outside_here.sum())
@@ -170,6 +173,7 @@ def check_faces(path: str, dataset: Dict, num_keypoints: int) -> List[str]:
                 'before resizing or cropping?'
             )
         if count:
+            check_near(where, points, (0, 0, image['width'], image['height']))
             outside.append(count)
     findings = []
     if outside:
@@ -182,6 +186,18 @@ def check_faces(path: str, dataset: Dict, num_keypoints: int) -> List[str]:
     if crowds:
         findings.append(f'{crowds} faces are marked iscrowd and left out')
     return findings
+
+
+def check_near(where: str, points: np.ndarray, area: Sequence[float]) -> None:
+    """Raise ``ValueError`` where a visible landmark of ``points`` (K, 3) lies far outside of ``area``, (x, y, w, h),
+    where it would rule the loss."""
+    far = far_outside(points[:, :2] - np.array(area[:2]), area[2:]) & (points[:, 2] > 0)
+    if far.any():
+        index = int(far.argmax())
+        raise ValueError(
+            f'{where}: landmark {index} at {points[index, :2].tolist()} is far away from the face; correct it, or '
+            'write visibility 0'
+        )
 
 
 def check_box(where: str, box: np.ndarray, source: str) -> None:
