@@ -150,7 +150,7 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path):
     assert names(tmp_path) == ['epoch_1.pth']
 
 
-def test_nothing_outside_of_the_run_is_removed(tmp_path):
+def test_a_hostile_checkpoint_runs_and_removes_nothing(tmp_path):
     """mmengine removes whatever file or folder a resumed checkpoint calls its best one, and numbers of others."""
     (tmp_path / 'mine').mkdir()
     for name in ('precious.pth', 'epoch_best.pth'):
@@ -159,11 +159,13 @@ def test_nothing_outside_of_the_run_is_removed(tmp_path):
         toy_runner(tmp_path / 'work', hooks=[at('after_train_epoch', 1, terminate)], **BEST).train()
     path = tmp_path / 'work/epoch_1.pth'
     hostile = torch.load(path)
+    hostile['meta']['config'] = f'open({str(tmp_path / "mark")!r}, "w")'  # mmengine runs it as it resumes
     hostile['message_hub']['runtime_info'].update(
         best_ckpt=str(tmp_path / 'mine'), best_score=9.0, keep_ckpt_ids=['1', '/../../mine/epoch_best', 1]
     )
     torch.save(hostile, path)
     toy_runner(tmp_path / 'work', resume=True, **BEST).train()
+    assert not (tmp_path / 'mark').exists()
     assert names(tmp_path / 'mine') == ['epoch_best.pth', 'precious.pth']
     assert names(tmp_path / 'work') == ['best_NME_epoch_3.pth', 'epoch_3.pth']
 

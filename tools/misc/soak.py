@@ -7,7 +7,7 @@ Renders a few faces, trains the demonstration's network on them for some epochs 
 averaged weights, processes that load data, `save_best`), then does so again under fire: four of five ends are kill -9,
 every fifth is SIGTERM, at which a training must save and leave with the status 75. After each, every checkpoint has to
 be whole, and last_checkpoint has to name one. A training that comes to its end is compared and started anew. It stops
-at the first failure, with status 1, and leaves the folder as it is; about a second per kill on an idle core.
+at the first failure, with status 1, and leaves the folder as it is. Allow a few seconds per kill.
 """
 
 import argparse
@@ -106,7 +106,7 @@ def difference(work_dir: Path, expected: Path, epochs: int) -> str:
 
     first, second = result(work_dir, epochs), result(expected, epochs)
     different = [key for key in first if key not in second or not torch.equal(first[key], second[key])]
-    best = [sorted(path.name for path in folder.glob('*.pth')) for folder in (work_dir, expected)]
+    best = [sorted(path.name for path in folder.glob('[!.]*.pth')) for folder in (work_dir, expected)]
     if different or first.keys() != second.keys():
         return f'{len(different)} of {len(first)} tensors differ, such as {different[:1]}'
     return '' if best[0] == best[1] else f'checkpoints {best[0]} instead of {best[1]}'
@@ -116,7 +116,7 @@ def damage(work_dir: Path) -> str:
     """What is wrong with the files that a kill has left; '' for nothing."""
     from mmpose_sp.utils.checkpoint_files import check_whole
 
-    for path in work_dir.glob('*.pth'):
+    for path in work_dir.glob('[!.]*.pth'):
         try:
             check_whole(str(path))
         except ValueError as error:

@@ -63,12 +63,14 @@ def main(argv: Optional[List[str]] = None) -> None:
     import torch
 
     from mmpose_sp.models.backbones.efficientnet_lite import EfficientNetLite
+    from mmpose_sp.utils.checkpoint_files import check_whole
 
     try:
         source = args.weights or installed_weights()
+        check_whole(str(source))
         weights = convert(torch.load(str(source), map_location='cpu', weights_only=True))
         EfficientNetLite().load_state_dict(weights)  # strict: mmengine would train with what does not fit left out
-    except (OSError, RuntimeError, KeyError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, pickle.UnpicklingError) as error:
         parser.error(f'{args.weights or PACKAGE}: {error}')
     args.out.parent.mkdir(parents=True, exist_ok=True)
     torch.save(dict(state_dict=weights), str(args.out))

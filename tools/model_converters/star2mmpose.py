@@ -305,7 +305,10 @@ def main(argv: Optional[List[str]] = None) -> int:
     args = parse_args(argv)
     import torch
 
+    from mmpose_sp.utils.checkpoint_files import check_whole
+
     try:
+        check_whole(args.src)
         checkpoint = torch.load(args.src, map_location='cpu', weights_only=True)
         converted, model = convert(checkpoint, args.key, args.landmarks, args.score_norm, args.grid, args.input_size)
     except ConversionError as error:
