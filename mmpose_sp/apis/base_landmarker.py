@@ -127,8 +127,8 @@ class BaseLandmarker(ABC):
         """Find the landmarks picture by picture: for videos, cameras and folders that do not fit into memory.
 
         Args:
-            inputs: Path of a picture or a video, folder, glob pattern, array (BGR), a list of these, or the index of a
-                camera; see :func:`~mmpose_sp.apis.sources.open_source`.
+            inputs: Path of a picture or a video, folder, glob pattern, array (BGR), Pillow image, a list of these, or
+                the index of a camera; see :func:`~mmpose_sp.apis.sources.open_source`.
             bboxes: Face boxes instead of the detector's, image px x1 y1 x2 y2 (and a score): the tight box around the
                 landmarks is what the models know; the config pads it. One picture or a video: (N, 4). Several
                 pictures: a sequence with one (N, 4) for each, or a mapping from path or file name.

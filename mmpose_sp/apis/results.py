@@ -33,6 +33,14 @@ class FaceResult:
     score_maps: Optional[np.ndarray] = None
     track: Optional[int] = None
 
+    def __repr__(self) -> str:
+        """One line: how many landmarks, how sure, where."""
+        box = ', '.join(f'{value:.0f}' for value in self.box)
+        track = '' if self.track is None else f', track {self.track}'
+        return (
+            f'FaceResult({len(self.landmarks)} landmarks, confidence {self.confidence.mean():.2f}, box ({box}){track})'
+        )
+
     def moved(self, matrix: np.ndarray) -> 'FaceResult':
         """The face in px of another picture, into which the (2, 3) map leads; it turns by quarters at most."""
         return replace(

@@ -9,6 +9,7 @@ from typing import Any, Callable, Generator, List, Optional, Union
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from mmpose_sp.utils.images import IMAGE_SUFFIXES, as_bgr, check_pixels, read_image
 
@@ -52,7 +53,8 @@ def open_source(inputs: Any) -> Source:
 
     Args:
         inputs: Path of a picture or a video, a folder (its pictures, sorted by name, without sub-folders), a glob
-            pattern, an array, a sequence of these (no videos), or a camera: its index or ``'webcam:<index>'``.
+            pattern, an array, a Pillow image, a sequence of these (no videos), or a camera: its index or
+            ``'webcam:<index>'``.
 
     Raises:
         FileNotFoundError: Nothing there, or no picture in the folder.
@@ -80,13 +82,15 @@ def open_source(inputs: Any) -> Source:
     return Source(_frames(items), 'images' if many else 'image', len(items), tolerant=tolerant)
 
 
-def _expand(item: Any) -> List[Union[Path, np.ndarray]]:
-    if isinstance(item, np.ndarray):
+def _expand(item: Any) -> List[Union[Path, np.ndarray, Image.Image]]:
+    if isinstance(item, (np.ndarray, Image.Image)):
         return [item]
     if isinstance(item, (list, tuple)):
         return [leaf for child in item for leaf in _expand(child)]
     if not isinstance(item, (str, Path)):
-        raise TypeError(f'inputs must be paths, arrays or the index of a camera, got {type(item).__name__}')
+        raise TypeError(
+            f'inputs must be paths, arrays, Pillow images or the index of a camera, got {type(item).__name__}'
+        )
     if _is_folder(item):
         found = [path for path in Path(item).iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
         if not found:
@@ -113,9 +117,9 @@ def _is_pattern(item: Any) -> bool:
     return isinstance(item, (str, Path)) and glob.has_magic(str(item)) and not Path(item).exists()
 
 
-def _frames(items: List[Union[Path, np.ndarray]]) -> Generator[Frame, None, None]:
+def _frames(items: List[Union[Path, np.ndarray, Image.Image]]) -> Generator[Frame, None, None]:
     for index, item in enumerate(items):
-        if isinstance(item, np.ndarray):
+        if isinstance(item, (np.ndarray, Image.Image)):
             yield Frame(f'array {index}', lambda item=item: as_bgr(item))
         else:
             yield Frame(str(item), lambda item=item: read_image(item))

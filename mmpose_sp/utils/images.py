@@ -72,8 +72,10 @@ def _check_header(path: Path) -> None:
         raise ValueError(f'{path}: {_NO_IMAGE}') from error
 
 
-def as_bgr(image: np.ndarray) -> np.ndarray:
+def as_bgr(image: Union[np.ndarray, Image.Image]) -> np.ndarray:
     """Bring an array to uint8 BGR (H, W, 3), as :func:`read_image` does with the same picture in a file.
+
+    A Pillow image stays as it lies in memory: an EXIF orientation that its caller has not applied is not applied here.
 
     Args:
         image: uint8 or uint16 in shape (H, W), (H, W, 1) gray, (H, W, 3) BGR or (H, W, 4) BGRA. 16 bit values are
@@ -83,6 +85,9 @@ def as_bgr(image: np.ndarray) -> np.ndarray:
         TypeError: Not an array, or of another dtype.
         ValueError: Another shape, or without pixels.
     """
+    if isinstance(image, Image.Image):
+        deep = image.mode.startswith('I')  # 16 bit gray
+        image = np.asarray(image).astype(np.uint16) if deep else np.asarray(image.convert('RGB'))[..., ::-1]
     if not isinstance(image, np.ndarray):
         raise TypeError(f'an image must be a NumPy array (H, W, 3) in BGR order, got {type(image).__name__}')
     if image.dtype == np.uint16:

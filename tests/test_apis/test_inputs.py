@@ -73,6 +73,22 @@ def test_files_and_arrays_are_the_same_picture(tmp_path):
         np.testing.assert_array_equal(read_image(write(tmp_path / 'p.png', picture)), as_bgr(picture))
 
 
+def test_pillow_images_are_the_same_picture(tmp_path):
+    for convert in KINDS.values():
+        path = write(tmp_path / 'p.png', convert(noise(31, 20)))
+        np.testing.assert_array_equal(as_bgr(Image.open(path)), read_image(path))
+    first, second = open_source([Image.open(path), path]).frames
+    assert (first.name, second.name) == ('array 0', str(path))
+    np.testing.assert_array_equal(first.read(), second.read())
+
+
+def test_a_result_prints_as_a_line(landmarker):
+    (result,) = landmarker(noise(150, 140), bboxes=[(10, 20, 100.4, 110)])
+    confidence = result.faces[0].confidence.mean()
+    assert repr(result.faces[0]) == f'FaceResult(68 landmarks, confidence {confidence:.2f}, box (10, 20, 100, 110))'
+    assert len(repr(result)) < 250
+
+
 def test_exif_orientation_is_applied(knows_brightness, tmp_path):
     upright = spot(240, 220, *SPOT)
     exif = Image.Exif()
