@@ -18,7 +18,7 @@ from .apis.base_landmarker import BaseLandmarker, Detector
 from .apis.crops import cut_out, heatmap_to_image
 from .apis.packaged import DEFAULT, packaged_onnx, usual_min_confidence
 from .apis.results import FaceResult
-from .faces import crop_of_box, crop_to_image, transform_covariances, transform_points
+from .faces import crop_of_box, crop_to_image, transform_covariances, transform_joint_covariance, transform_points
 
 __all__ = ['Landmarker']
 
@@ -42,6 +42,7 @@ class Landmarker(BaseLandmarker):
         model: File of tools/deployment/export_onnx.py.
         detector, batch_size, min_confidence, refine, rotations: See :class:`mmpose_sp.apis.FaceLandmarker`.
         providers: Of onnxruntime, in the order of preference. Defaults to the CPU.
+        joint (str, optional): ``'off'``, each landmark alone, or what the file was exported with, the default.
 
     Raises:
         ImportError: onnxruntime is not installed.
@@ -58,6 +59,7 @@ class Landmarker(BaseLandmarker):
         refine: int = 1,
         providers: Sequence[str] = ('CPUExecutionProvider',),
         rotations: Sequence[int] = (0,),
+        joint: Optional[str] = None,
     ) -> None:
         if min_confidence is None:
             min_confidence = usual_min_confidence(model)
@@ -72,6 +74,7 @@ class Landmarker(BaseLandmarker):
             self._session = onnxruntime.InferenceSession(str(model), providers=list(providers))
         except Exception as error:  # of onnxruntime, whose classes have no common base
             raise ValueError(f'{model}: onnxruntime cannot read it: {error}') from error
+        self._outputs = {output.name for output in self._session.get_outputs()}
         notes = {key: json.loads(value) for key, value in self._session.get_modelmeta().custom_metadata_map.items()}
         try:
             self.input_size: Tuple[int, int] = tuple(notes['input_size'])
@@ -80,6 +83,7 @@ class Landmarker(BaseLandmarker):
             self._padding: float = notes['box_padding']
             self._dataset_name: str = notes['dataset']
             self.landmark_names: List[str] = notes['landmark_names']
+            exported: str = notes['joint']
         except KeyError as error:
             raise ValueError(
                 f'{model}: says nothing about its {error}; export it by tools/deployment/export_onnx.py of this version'
@@ -88,6 +92,12 @@ class Landmarker(BaseLandmarker):
         if not all(np.isfinite(values).all() for values in found):
             raise ValueError(
                 f'{model}: gives NaN or infinity for a black picture; its weights are damaged, export it again'
+            )
+        self.joint = exported if joint is None else joint
+        if self.joint not in ('off', exported):
+            raise ValueError(
+                f"joint={joint!r}: {model} was exported with {exported!r} and can do that or 'off'; export it anew by "
+                f'tools/deployment/export_onnx.py --joint {joint}'
             )
 
     @classmethod
@@ -118,20 +128,34 @@ class Landmarker(BaseLandmarker):
         return _Crop(cut_out(image, center, scale, self.input_size), center, scale, box)
 
     def _find(self, crops: Sequence[_Crop], score_maps: bool) -> List[FaceResult]:
-        wanted = ['landmarks', 'confidence', 'covariance', *(['scores'] if score_maps else [])]
-        found = self._session.run(wanted, {'crops': np.stack([crop.pixels for crop in crops])})
+        alone = self.joint == 'off' and 'sites' in self._outputs
+        wanted = dict(
+            points='sites' if alone else 'landmarks',
+            confidence='confidence',
+            covariance='site_covariance' if alone else 'covariance',
+        )
+        if self.joint != 'off':
+            wanted['whole'] = 'joint_covariance'
+        if score_maps:
+            wanted['scores'] = 'scores'
+        found = self._session.run(list(wanted.values()), {'crops': np.stack([crop.pixels for crop in crops])})
         faces = []
-        for crop, points, confidence, covariance, *maps in zip(crops, *found):
+        for crop, *values in zip(crops, *found):
+            of_crop = dict(zip(wanted, values))
             matrix = crop_to_image(crop.center, crop.scale, self.input_size)
+            whole = of_crop.get('whole')
             faces.append(
                 FaceResult(
-                    landmarks=transform_points(points, matrix).astype(np.float32),
-                    confidence=np.clip(confidence, 0, 1),
-                    covariance=transform_covariances(covariance, matrix).astype(np.float32),
+                    landmarks=transform_points(of_crop['points'], matrix).astype(np.float32),
+                    confidence=np.clip(of_crop['confidence'], 0, 1),
+                    covariance=transform_covariances(of_crop['covariance'], matrix).astype(np.float32),
                     box=crop.box[:4].astype(np.float32),
                     box_score=float(crop.box[4]),
                     heatmap_to_image=heatmap_to_image(self, crop.center, crop.scale),
-                    score_maps=maps[0] if maps else None,
+                    score_maps=of_crop.get('scores'),
+                    joint_covariance=None
+                    if whole is None
+                    else transform_joint_covariance(whole, matrix).astype(np.float32),
                 )
             )
         return faces

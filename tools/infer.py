@@ -25,6 +25,7 @@ from typing import Any, Dict, List, Optional
 from mmpose_sp.apis.arguments import (
     add_config_options,
     add_detection_arguments,
+    add_joint_argument,
     add_model_arguments,
     add_pixel_argument,
     complete_model_arguments,
@@ -47,6 +48,7 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('input', help='picture, folder, "glob pattern", or video')
     add_model_arguments(parser)
+    add_joint_argument(parser)
     boxes = parser.add_mutually_exclusive_group()
     boxes.add_argument(
         '--bboxes',
@@ -120,7 +122,13 @@ def make_landmarker(args: argparse.Namespace) -> BaseLandmarker:
         from mmpose_sp.runtime import Landmarker
 
         return Landmarker(
-            args.config, args.detector, args.batch_size, args.min_confidence, args.refine, rotations=args.rotations
+            args.config,
+            args.detector,
+            args.batch_size,
+            args.min_confidence,
+            args.refine,
+            rotations=args.rotations,
+            joint=args.joint,
         )
     from mmpose_sp.apis import FaceLandmarker
 
@@ -135,6 +143,7 @@ def make_landmarker(args: argparse.Namespace) -> BaseLandmarker:
         args.refine,
         args.cfg_options,
         rotations=args.rotations,
+        joint=args.joint,
     )
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 
+from mmpose_sp.faces import JOINT
 from mmpose_sp.utils.dict_action import DictAction
 
 from .drawing import LAYERS
@@ -39,6 +40,16 @@ def add_pixel_argument(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar='N',
         help='the most pixels of a picture that is decoded (default: 179 million; the memory it takes is 6 times that)',
+    )
+
+
+def add_joint_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--joint``; None if it is left out."""
+    parser.add_argument(
+        '--joint',
+        choices=JOINT,
+        help='off: each landmark alone; prior: joined by a shape prior; offset: with the offset of the annotations '
+        'that the model was trained on (default: what the weights know)',
     )
 
 

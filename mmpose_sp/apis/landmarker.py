@@ -11,6 +11,7 @@ from mmengine.registry import init_default_scope
 from mmpose.structures import PoseDataSample
 
 from mmpose_sp.codecs import ImageAwareLabelSmoothing
+from mmpose_sp.faces import transform_joint_covariance
 from mmpose_sp.posterior import Calibration
 
 from .base_landmarker import BaseLandmarker, Detector
@@ -51,11 +52,13 @@ class FaceLandmarker(BaseLandmarker):
             the time of the network. Boxes that were given are taken as they are. Defaults to 1.
         cfg_options: Changes of the config, such as ``{'model.test_cfg.flip_test': False}``.
         calibration: The four numbers that make confidences and ellipses say what happens, see
-            tools/analysis_tools/calibrate.py. Defaults to what the checkpoint stores; the identity ``Calibration()``
-            without.
+            tools/posterior.py. Defaults to what the checkpoint stores; the identity ``Calibration()`` without.
         rotations: Degrees against the clock by which the picture is turned to look for faces, multiples
             of 90. ``(0, 90, 180, 270)`` finds lying and upside-down faces, and lands each upright in the network, for
             four times the time of the detector. Defaults to ``(0,)``.
+        joint: ``'off'``: each landmark is read from its score map alone, as in the paper. ``'prior'``:
+            a shape prior joins them. ``'offset'``: with the offset of the annotations that the model was trained on.
+            Defaults to ``'offset'`` if the checkpoint stores a joint posterior, which the packaged ones do.
 
     Raises:
         FileNotFoundError: No such config or checkpoint.
@@ -79,6 +82,7 @@ class FaceLandmarker(BaseLandmarker):
         cfg_options: Optional[dict] = None,
         calibration: Optional[Calibration] = None,
         rotations: Sequence[int] = (0,),
+        joint: Optional[str] = None,
     ) -> None:
         super().__init__(
             detector,
@@ -100,13 +104,13 @@ class FaceLandmarker(BaseLandmarker):
         self.has_posterior = isinstance(self.codec, ImageAwareLabelSmoothing)
         if calibration is not None and not self.has_posterior:
             raise ValueError('this model predicts heatmaps that are no posterior: there is nothing to calibrate')
-        self.calibration = (
-            Calibration.from_meta(self.model.checkpoint_meta)
-            if calibration is None
-            else Calibration(*calibration).checked()
-        )
-        if self.has_posterior:
-            self.codec.calibration = self.calibration
+        if calibration is not None:
+            self.codec.calibration = Calibration(*calibration).checked()
+        self.calibration = getattr(self.codec, 'calibration', Calibration())
+        self.joint = self.model.head.joint_of(joint) if hasattr(self.model.head, 'joint_of') else 'off'
+        if joint not in (None, self.joint):
+            raise ValueError(f'joint={joint!r}: this model predicts heatmaps that are no posterior')
+        self.model.test_cfg['joint'] = self.joint
         init_default_scope(cfg.get('default_scope', 'mmpose'))
         self.pipeline = Compose(cfg.test_dataloader.dataset.pipeline)
 
@@ -155,10 +159,13 @@ class FaceLandmarker(BaseLandmarker):
 
     def _face(self, sample: PoseDataSample, score_maps: bool) -> FaceResult:
         """Collect one face."""
-        found, covariance = sample.pred_instances, None
+        found, covariance, joint_covariance = sample.pred_instances, None, None
+        ratio = np.asarray(sample.input_scale) / sample.input_size  # image px per input px
         if self.has_posterior:
-            ratio = np.asarray(sample.input_scale) / sample.input_size  # image px per input px
             covariance = (found.keypoint_covariances[0] * np.outer(ratio, ratio)).astype(np.float32)
+        if self.joint != 'off':
+            to_image = np.column_stack([np.diag(ratio), np.zeros(2)])
+            joint_covariance = transform_joint_covariance(found.joint_covariance[0], to_image).astype(np.float32)
         return FaceResult(
             landmarks=found.keypoints[0].astype(np.float32),
             confidence=np.clip(found.keypoint_scores[0], 0, 1).astype(np.float32),
@@ -167,4 +174,5 @@ class FaceLandmarker(BaseLandmarker):
             box_score=float(found.bbox_scores[0]),
             heatmap_to_image=heatmap_to_image(self.codec, sample.input_center, sample.input_scale),
             score_maps=sample.pred_fields.heatmaps.cpu().numpy() if score_maps else None,
+            joint_covariance=joint_covariance,
         )

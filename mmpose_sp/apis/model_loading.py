@@ -107,8 +107,7 @@ def load_model(config: Config, checkpoint: Union[str, Path, None], device: str) 
         device: See :func:`choose_device`.
 
     Returns:
-        In eval mode on the device, with ``cfg`` and ``dataset_meta`` as mmpose's ``init_model`` sets them,
-        and ``checkpoint_meta``, the ``meta`` of the checkpoint.
+        In eval mode on the device, with ``cfg`` and ``dataset_meta`` as mmpose's ``init_model`` sets them.
 
     Raises:
         ValueError: The checkpoint lacks parameters or has them in another shape, such as for other landmarks; or its
@@ -116,7 +115,6 @@ def load_model(config: Config, checkpoint: Union[str, Path, None], device: str) 
     """
     with extras_named():
         model = init_model(config, None, device='cpu')
-    model.checkpoint_meta = {}
     if checkpoint is not None:
         loaded = load_checkpoint_safely(checkpoint)
         problems = compare_checkpoint(model, loaded)
@@ -130,6 +128,5 @@ def load_model(config: Config, checkpoint: Union[str, Path, None], device: str) 
             )
         check_finite(model, loaded, checkpoint)
         model.load_state_dict(model_state(loaded), strict=False)
-        model.checkpoint_meta = loaded.get('meta') or {}
-        model.dataset_meta = model.checkpoint_meta.get('dataset_meta') or model.dataset_meta
+        model.dataset_meta = (loaded.get('meta') or {}).get('dataset_meta') or model.dataset_meta
     return model.to(device).eval()

@@ -10,14 +10,18 @@ import onnx
 import torch
 from mmengine.config import Config
 from mmengine.utils import digit_version
+from onnxscript import opset18
+from onnxscript.values import Op, Opset
 from torch import Tensor, nn
 
 from mmpose_sp.codecs import ImageAwareLabelSmoothing
-from mmpose_sp.posterior import Calibration
+from mmpose_sp.posterior import Calibration, landmark_blocks
 from mmpose_sp.utils.atomic import atomic_path
 
 OUTPUTS = ('landmarks', 'confidence', 'covariance', 'scores')
+JOINED_OUTPUTS = (*OUTPUTS, 'joint_covariance', 'sites', 'site_covariance')
 OPSET = 18
+CONTRIBUTED = 'com.microsoft'  # domain of onnxruntime's own operators
 
 
 class CropLandmarker(nn.Module):
@@ -26,18 +30,27 @@ class CropLandmarker(nn.Module):
     - ``landmarks`` (B, K, 2): x, y in px of the crop, the centre of its first pixel at (0, 0),
     - ``confidence`` (B, K) in [0, 1], and ``covariance`` (B, K, 2, 2) in px^2 of the crop; both calibrated if the
       checkpoint stores a calibration,
-    - ``scores`` (B, K, h, w), the score maps.
+    - ``scores`` (B, K, h, w), the score maps,
+    - where landmarks are joined, ``joint_covariance`` (B, 2K, 2K), and what was joined, each landmark alone: ``sites``
+      (B, K, 2) and ``site_covariance`` (B, K, 2, 2).
 
     Args:
         model: Of ``load_model``.
         flip_test: Average the scores with those of the mirrored crop.
         calibration: Of the model; by default what its checkpoint stores.
+        joint: 'off', 'prior' or 'offset'; by default what the checkpoint stores, see :class:`FaceLandmarker`.
 
     Raises:
-        ValueError: The model does not decode scores.
+        ValueError: The model does not decode scores, or landmarks cannot be joined so.
     """
 
-    def __init__(self, model: nn.Module, flip_test: bool = False, calibration: Optional[Calibration] = None) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        flip_test: bool = False,
+        calibration: Optional[Calibration] = None,
+        joint: Optional[str] = None,
+    ) -> None:
         super().__init__()
         codec = getattr(model.head, 'decoder', None)
         if not isinstance(codec, ImageAwareLabelSmoothing):
@@ -48,7 +61,9 @@ class CropLandmarker(nn.Module):
         self.backbone, self.head = model.backbone, model.head
         self.neck = model.neck if model.with_neck else nn.Identity()
         self.codec = codec
-        codec.calibration = Calibration.from_meta(model.checkpoint_meta) if calibration is None else calibration
+        if calibration is not None:
+            codec.calibration = calibration
+        self.joint = self.head.joint_of(joint)
         self.flip_test = flip_test
         preprocessor = model.data_preprocessor
         self.to_rgb = preprocessor._channel_conversion
@@ -56,7 +71,12 @@ class CropLandmarker(nn.Module):
         self.register_buffer('std', preprocessor.std.clone())
         self.register_buffer('mirrored', torch.tensor(model.dataset_meta['flip_indices']))
 
-    def forward(self, crops: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
+    @property
+    def outputs(self) -> Tuple[str, ...]:
+        """The names of what :meth:`forward` gives."""
+        return OUTPUTS if self.joint == 'off' else JOINED_OUTPUTS
+
+    def forward(self, crops: Tensor) -> Tuple[Tensor, ...]:
         images = crops.permute(0, 3, 1, 2).float()
         if self.to_rgb:
             images = images.flip(1)
@@ -64,13 +84,19 @@ class CropLandmarker(nn.Module):
         scores = self._scores(images)
         if self.flip_test:
             scores = (scores + self._scores(images.flip(-1)).flip(-1)[:, self.mirrored]) * 0.5
-        return (*self.codec.decode_sites(scores), scores)
+        sites, confidence, covariance = self.codec.decode_sites(scores)
+        if self.joint == 'off':
+            return sites, confidence, covariance, scores
+        landmarks, whole = self.head.posterior(sites, covariance, self.joint)
+        return landmarks, confidence, landmark_blocks(whole), scores, whole, sites, covariance
 
     def _scores(self, images: Tensor) -> Tensor:
         return self.head(self.neck(self.backbone(images)))
 
 
-def metadata(config: Config, model: nn.Module, flip_test: bool, checkpoint: Union[str, Path]) -> Dict[str, Any]:
+def metadata(
+    config: Config, model: nn.Module, landmarker: CropLandmarker, checkpoint: Union[str, Path]
+) -> Dict[str, Any]:
     """What a program needs to know to cut the faces out, to name the landmarks, and where they come from.
 
     Raises:
@@ -91,10 +117,25 @@ def metadata(config: Config, model: nn.Module, flip_test: bool, checkpoint: Unio
         grid=codec.grid,
         box_padding=steps[0].get('padding', 1.25),
         dataset=model.dataset_meta['dataset_name'],
-        flip_test=flip_test,
+        flip_test=landmarker.flip_test,
+        joint=landmarker.joint,
         checkpoint_sha256=hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest(),
         landmark_names=[names.get(index, str(index)) for index in range(model.dataset_meta['num_keypoints'])],
     )
+
+
+def _inverse(matrix: Any) -> Any:
+    """ONNX has no operator that solves or inverts; onnxruntime brings one, on all of its platforms."""
+    parameter = onnx.defs.OpSchema.FormalParameter
+    types = [('T', ['tensor(float)', 'tensor(double)'], '')]
+    schema = onnx.defs.OpSchema(
+        'Inverse', CONTRIBUTED, 1, inputs=[parameter('X', 'T')], outputs=[parameter('Y', 'T')], type_constraints=types
+    )
+    return Op(Opset(CONTRIBUTED, 1), 'Inverse', schema)(matrix)
+
+
+def _inverse_and_info(matrix: Any, check_errors: bool = False) -> Tuple[Any, Any]:
+    return _inverse(matrix), opset18.Constant(value_int=0)
 
 
 def export(landmarker: CropLandmarker, path: str, notes: Dict[str, Any]) -> None:
@@ -113,7 +154,11 @@ def export(landmarker: CropLandmarker, path: str, notes: Dict[str, Any]) -> None
         dynamo=True,
         opset_version=OPSET,
         input_names=['crops'],
-        output_names=list(OUTPUTS),
+        output_names=list(landmarker.outputs),
+        custom_translation_table={
+            torch.ops.aten.linalg_inv.default: _inverse,
+            torch.ops.aten.linalg_inv_ex.default: _inverse_and_info,
+        },
         dynamic_shapes={'crops': {0: torch.export.Dim('batch')}},
         verbose=False,
     )

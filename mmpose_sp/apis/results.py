@@ -1,11 +1,19 @@
 """What inference returns: one :class:`ImageResult` per picture with one :class:`FaceResult` per face."""
 
 from dataclasses import dataclass, field, replace
-from typing import List, Optional, Tuple
+from typing import Any, List, Mapping, Optional, Tuple
 
 import numpy as np
 
-from mmpose_sp.faces import compose, transform_boxes, transform_covariances, transform_points
+from mmpose_sp.faces import (
+    compose,
+    transform_boxes,
+    transform_covariances,
+    transform_joint_covariance,
+    transform_points,
+)
+
+from .conditioning import check_corrections, condition
 
 
 @dataclass
@@ -15,13 +23,16 @@ class FaceResult:
     Attributes:
         landmarks: (K, 2) float32.
         confidence: (K,) float32 in [0, 1], the posterior mass around the peak of the scores.
-        covariance: (K, 2, 2) float32 px^2, of the posterior softmax(F / eps) over the pixels of
-            the map; None for models of Gaussian heatmaps, which have no posterior.
+        covariance: (K, 2, 2) float32 px^2, of the joint posterior, or of each landmark's
+            softmax(F / eps) over the pixels of the map where landmarks are not joined; None for models of Gaussian
+            heatmaps, which have no posterior.
         box: (4,) float32 x1 y1 x2 y2, the face box that was cropped (last), before the config's padding.
         box_score: Of the detector; 1 for boxes that were given.
         score_maps: (K, h, w) float32 scores F, where they were asked for.
         heatmap_to_image: (2, 3) affine map from heatmap px to image px.
         track: Number of the face in a video that is tracked.
+        joint_covariance: (2K, 2K) float32 px^2 of x_1, y_1, x_2, ...; None where landmarks are
+            not joined.
     """
 
     landmarks: np.ndarray
@@ -32,6 +43,38 @@ class FaceResult:
     heatmap_to_image: np.ndarray
     score_maps: Optional[np.ndarray] = None
     track: Optional[int] = None
+    joint_covariance: Optional[np.ndarray] = None
+
+    def condition(self, corrections: Mapping[int, Any]) -> 'FaceResult':
+        """The face once some landmarks are known: they are put where they belong, and the others follow.
+
+        >>> face.condition({8: (210.5, 402.0)})  # the chin; the jaw comes along
+
+        In closed form, see :func:`~mmpose_sp.apis.conditioning.condition`, and as often as one likes: a corrected
+        landmark has no variance left, so later corrections do not move it.
+
+        Args:
+            corrections: Landmark (from 0) -> its place (x, y), image px; also outside of the picture.
+
+        Returns:
+            FaceResult: A copy with other ``landmarks``, ``covariance`` and ``joint_covariance``; corrected landmarks
+            have the covariance 0 and the confidence 1.
+
+        Raises:
+            ValueError: No such landmark, a place that is no place, or landmarks that were not joined.
+        """
+        if self.joint_covariance is None:
+            raise ValueError(
+                "the landmarks of this face are not joined (joint='off', or weights without a joint posterior, see "
+                'tools/posterior.py): a correction tells nothing about the others'
+            )
+        indices, places = check_corrections(corrections, len(self.landmarks))
+        mean, whole = condition(self.landmarks, self.joint_covariance, indices, places)
+        confidence = self.confidence.copy()
+        confidence[indices] = 1
+        blocks = whole.reshape(len(mean), 2, len(mean), 2)[range(len(mean)), :, range(len(mean))]
+        mean, blocks, whole = (value.astype(np.float32) for value in (mean, blocks, whole))
+        return replace(self, landmarks=mean, confidence=confidence, covariance=blocks, joint_covariance=whole)
 
     def __repr__(self) -> str:
         """One line: how many landmarks, how sure, where."""
@@ -51,6 +94,9 @@ class FaceResult:
             else transform_covariances(self.covariance, matrix).astype(np.float32),
             box=transform_boxes(self.box, matrix).astype(np.float32),
             heatmap_to_image=compose(matrix, self.heatmap_to_image),
+            joint_covariance=None
+            if self.joint_covariance is None
+            else transform_joint_covariance(self.joint_covariance, matrix).astype(np.float32),
         )
 
     @property

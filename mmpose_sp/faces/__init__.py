@@ -10,11 +10,13 @@ from .coordinates import (
     map_grid,
     transform_boxes,
     transform_covariances,
+    transform_joint_covariance,
     transform_points,
     turned_to_image,
 )
 from .schemes import (
     BOX_DIAGONAL,
+    JOINT,
     SCHEMES,
     Boundary,
     BoxMapping,
@@ -29,6 +31,7 @@ from .schemes import (
 
 __all__ = [
     'BOX_DIAGONAL',
+    'JOINT',
     'SCHEMES',
     'Boundary',
     'BoxMapping',
@@ -47,6 +50,7 @@ __all__ = [
     'subset_names',
     'transform_boxes',
     'transform_covariances',
+    'transform_joint_covariance',
     'transform_points',
     'turned_to_image',
 ]

@@ -147,3 +147,10 @@ def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 def transform_covariances(covariances: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Map (..., 2, 2) covariances, px^2: only the linear part of the map counts."""
     return np.asarray(matrix[:, :2] @ covariances @ matrix[:, :2].T)
+
+
+def transform_joint_covariance(covariance: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Map the (2K, 2K) covariance, px^2, of the coordinates x_1, y_1, x_2, ... of K points."""
+    count = len(covariance) // 2
+    blocks = covariance.reshape(count, 2, count, 2).transpose(0, 2, 1, 3)
+    return transform_covariances(blocks, matrix).transpose(0, 2, 1, 3).reshape(2 * count, 2 * count)

@@ -10,6 +10,7 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Tuple
 import numpy as np
 
 Groups = Tuple[Tuple[int, ...], Tuple[int, ...]]
+JOINT = ('off', 'prior', 'offset')  # how landmarks are joined, see mmpose_sp.posterior.joint
 BOX_DIAGONAL = 'box_diagonal'  # a normaliser that every scheme has: the diagonal of the box around the landmarks
 
 

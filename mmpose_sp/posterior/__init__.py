@@ -1,6 +1,16 @@
-"""Score maps as posteriors over positions: landmark, confidence and covariance, read once per map. Needs only torch."""
+"""Score maps as posteriors over positions: landmark, confidence and covariance, read once per map; the landmarks of a
+face joined into one Gaussian. Needs only torch."""
 
 from .calibration import Calibration
+from .joint import JointPosterior, landmark_blocks
 from .sites import SUBPIXEL, Sites, decode_scores, read_sites
 
-__all__ = ['SUBPIXEL', 'Calibration', 'Sites', 'decode_scores', 'read_sites']
+__all__ = [
+    'SUBPIXEL',
+    'Calibration',
+    'JointPosterior',
+    'Sites',
+    'decode_scores',
+    'landmark_blocks',
+    'read_sites',
+]

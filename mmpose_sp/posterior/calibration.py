@@ -6,7 +6,7 @@ to be, never where it is.
 """
 
 import math
-from typing import Any, Dict, NamedTuple, Optional
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,21 +28,6 @@ class Calibration(NamedTuple):
     covariance_scale: float = 1.0
     grid_variance: float = 0.0
     covariance_floor: float = 0.0
-
-    @classmethod
-    def from_meta(cls, meta: Optional[Dict[str, Any]]) -> 'Calibration':
-        """That of a checkpoint's ``meta`` (its entry ``calibration``); without one, the identity.
-
-        Raises:
-            ValueError: An unknown field, or a number that cannot be, see :meth:`checked`.
-        """
-        values = dict((meta or {}).get('calibration') or {})
-        if set(values) - set(cls._fields):
-            raise ValueError(
-                f'calibration has the unknown fields {sorted(set(values) - set(cls._fields))}; '
-                f'known: {", ".join(cls._fields)}'
-            )
-        return cls(**values).checked()
 
     def checked(self) -> 'Calibration':
         """Itself.

@@ -102,10 +102,9 @@ def test_window_moves_inward_at_the_border():
         dict(temperature='warm'),
         dict(covariance_scale=-1.0),
         dict(covariance_floor=float('nan')),
-        dict(warmth=1.0),
     ],
     ids=str,
 )
 def test_wrong_calibrations_of_a_checkpoint_are_named(values):
     with pytest.raises(ValueError, match=next(iter(values))):
-        Calibration.from_meta(dict(calibration=values))
+        Calibration(**values).checked()

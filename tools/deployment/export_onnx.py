@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 from typing import Optional, Sequence
 
-from mmpose_sp.apis.arguments import add_config_options, add_packaged_argument
+from mmpose_sp.apis.arguments import add_config_options, add_joint_argument, add_packaged_argument
 from mmpose_sp.apis.packaged import DEFAULT, PACKAGED
 
 
@@ -23,6 +23,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument(
         '--flip-test', action='store_true', help='average with the mirrored crop: a little more accurate, half as fast'
     )
+    add_joint_argument(parser)
     add_config_options(parser)
     add_packaged_argument(parser)
     args = parser.parse_args(argv)
@@ -46,8 +47,8 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     try:
         config = load_config(args.config, args.cfg_options)
         model = load_model(config, args.checkpoint, 'cpu')
-        landmarker = CropLandmarker(model, args.flip_test)
-        notes = metadata(config, model, args.flip_test, args.checkpoint)
+        landmarker = CropLandmarker(model, args.flip_test, joint=args.joint)
+        notes = metadata(config, model, landmarker, args.checkpoint)
     except (OSError, ValueError, TypeError) as error:
         args.parser.error(str(error))
     export(landmarker, args.out, notes)

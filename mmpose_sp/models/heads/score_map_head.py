@@ -1,12 +1,15 @@
 """What every head on score maps shares: targets, accuracy, flip test and decoding."""
 
-from typing import List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import torch
 from mmengine.structures import InstanceData, PixelData
 from mmpose.models.utils.tta import flip_heatmaps
 from mmpose.utils.typing import ConfigType, Features, OptSampleList, Predictions
 from torch import Tensor
+
+from mmpose_sp.faces import JOINT
+from mmpose_sp.posterior import Calibration, JointPosterior, landmark_blocks
 
 
 class ScoreMapMixin:
@@ -19,6 +22,37 @@ class ScoreMapMixin:
 
     #: A landmark is found within this fraction of the map's size, as in mmpose's ``acc_pose``.
     pck_threshold = 0.05
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.posterior: Optional[JointPosterior] = None
+
+    def _load_from_state_dict(self, state_dict: Dict[str, Tensor], prefix: str, *args) -> None:
+        """Have the joint posterior that the weights come with, and calibrate the decoder by it; none without.
+
+        This is how torch and mmengine load the weights of every module, before those of its children.
+        """
+        self.posterior = JointPosterior.of_state(state_dict, f'{prefix}posterior.')
+        if self.posterior is not None and hasattr(self.decoder, 'calibration'):
+            self.decoder.calibration = Calibration(*state_dict[f'{prefix}posterior.calibration_values'].tolist())
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def joint_of(self, joint: Optional[str] = None) -> str:
+        """How landmarks are joined, one of :data:`JOINT`: by default as far as the weights know how.
+
+        Raises:
+            ValueError: An unknown word, or weights without a joint posterior.
+        """
+        if joint is None:
+            return 'off' if self.posterior is None else 'offset'
+        if joint not in JOINT:
+            raise ValueError(f'joint must be one of {JOINT}, got {joint!r}')
+        if joint != 'off' and self.posterior is None:
+            raise ValueError(
+                f'joint={joint!r}: these weights come without a joint posterior. Fit it by tools/posterior.py, or set '
+                "joint='off'"
+            )
+        return joint
 
     @staticmethod
     def gather_labels(
@@ -92,10 +126,11 @@ class ScoreMapMixin:
             feats: Features, or with ``test_cfg.flip_test`` the two of the image and of its
                 mirror image, whose scores are averaged.
             batch_data_samples: The flip test reads ``metainfo['flip_indices']`` of the first.
-            test_cfg: flip_test, output_heatmaps, output_covariances (see :meth:`decode`).
+            test_cfg: flip_test, output_heatmaps, joint and output_covariances (see :meth:`decode`).
 
         Raises:
-            ValueError: for ``shift_heatmap=True`` or another ``flip_mode`` than 'heatmap'.
+            ValueError: for ``shift_heatmap=True`` or another ``flip_mode`` than 'heatmap', and for a ``joint`` that
+                the weights do not know.
         """
         test_cfg = test_cfg or {}
         self._check_test_cfg(test_cfg)
@@ -107,7 +142,7 @@ class ScoreMapMixin:
             scores = (scores + mirrored) * 0.5
         else:
             scores = self.forward(feats)
-        preds = self.decode(scores, test_cfg.get('output_covariances', False))
+        preds = self.decode(scores, test_cfg.get('output_covariances', False), test_cfg.get('joint'))
         if test_cfg.get('output_heatmaps', False):
             return preds, [PixelData(heatmaps=s) for s in scores.detach()]
         return preds
@@ -126,32 +161,39 @@ class ScoreMapMixin:
                 "Set model.test_cfg.flip_mode='heatmap'"
             )
 
-    def decode(self, batch_outputs: Tensor, covariances: bool = False) -> List[InstanceData]:
+    def decode(
+        self, batch_outputs: Tensor, covariances: bool = False, joint: Optional[str] = None
+    ) -> List[InstanceData]:
         """Decode (B, K, h, w) scores where they are; only a few numbers a landmark are copied.
 
         Args:
             batch_outputs: Scores.
             covariances: Whether to give covariances, too, where the codec knows a posterior.
+            joint: ``'off'``: each landmark alone. ``'prior'``: all together, ``'offset'``: with the annotations'
+                offset, see :mod:`mmpose_sp.posterior.joint`. By default what the weights come with.
 
         Returns:
             B :class:`InstanceData` with keypoints (1, K, 2) in input px, keypoint_scores (1, K) and
-            perhaps keypoint_covariances (1, K, 2, 2) in input px^2 as NumPy float32.
+            perhaps keypoint_covariances (1, K, 2, 2) and, joined, joint_covariance (1, 2K, 2K) in input px^2, as NumPy
+            float32.
         """
         if self.decoder is None or not self.decoder.support_batch_decoding:
             return super().decode(batch_outputs)
-        if covariances and hasattr(self.decoder, 'decode_sites'):
-            points, confidence, covariance = self.decoder.decode_sites(batch_outputs.detach())
-            values = [points, confidence[..., None], covariance.flatten(-2)]
+        joint = self.joint_of(joint)
+        names = ['keypoints', 'keypoint_scores']
+        if hasattr(self.decoder, 'decode_sites') and (covariances or joint != 'off'):
+            values = list(self.decoder.decode_sites(batch_outputs.detach()))
+            if joint != 'off':
+                values[0], whole = self.posterior(values[0], values[2], joint)
+                values = [*values[:2], landmark_blocks(whole), whole]
+            names += ['keypoint_covariances', 'joint_covariance'][: len(values) - 2] if covariances else []
         else:
-            points, confidence = self._decode_tensors(batch_outputs)
-            values = [points, confidence[..., None]]
-        instances = []
-        for packed in torch.cat(values, dim=-1).cpu().numpy()[:, None]:
-            found = InstanceData(keypoints=packed[..., :2].copy(), keypoint_scores=packed[..., 2].copy())
-            if packed.shape[-1] > 3:
-                found.keypoint_covariances = packed[..., 3:].reshape(*packed.shape[:2], 2, 2)
-            instances.append(found)
-        return instances
+            values = list(self._decode_tensors(batch_outputs))
+        values = values[: len(names)]
+        packed = torch.cat([value.flatten(1) for value in values], dim=-1).cpu()  # one copy from the device
+        parts = packed.split([value[0].numel() for value in values], dim=-1)
+        arrays = [part.view(value.shape).numpy()[:, None] for part, value in zip(parts, values)]
+        return [InstanceData(**{name: value.copy() for name, value in zip(names, face)}) for face in zip(*arrays)]
 
     def _decode_tensors(self, scores: Tensor) -> Tuple[Tensor, Tensor]:
         """Keypoints (B, K, 2) in input px and confidences (B, K), float32, of any codec.

@@ -1,0 +1,66 @@
+"""Correcting by hand: some landmarks of a Gaussian are put where they belong, the others follow. Without torch."""
+
+from typing import Any, Mapping, Tuple
+
+import numpy as np
+
+#: Root mean square of the corrections, in standard deviations, up to which they are believed as they are.
+BELIEVED = 4.0
+
+
+def check_corrections(corrections: Mapping[int, Any], num_landmarks: int) -> Tuple[np.ndarray, np.ndarray]:
+    """Indices (n,) and places (n, 2) of corrections ``{landmark: (x, y)}``.
+
+    Raises:
+        ValueError: No such landmark, or a place that is not two finite numbers; names it.
+    """
+    for index, place in corrections.items():
+        if not isinstance(index, (int, np.integer)) or not 0 <= index < num_landmarks:
+            raise ValueError(f'correction of landmark {index!r}: there are the landmarks 0 to {num_landmarks - 1}')
+        if np.shape(place) != (2,) or not np.isfinite(np.asarray(place, dtype=np.float64)).all():
+            raise ValueError(f'correction of landmark {index}: (x, y) must be two finite numbers, got {place!r}')
+    places = np.array(list(corrections.values()), dtype=np.float64).reshape(-1, 2)
+    return np.array(list(corrections), dtype=np.int64), places
+
+
+def condition(
+    mean: np.ndarray, covariance: np.ndarray, indices: np.ndarray, places: np.ndarray
+) -> Tuple[np.ndarray, np.ndarray]:
+    """The Gaussian of all landmarks once some are known.
+
+    x' = x + V_s (V_ss + t I)^-1 (y_s - x_s) with t = 0, as the rules of the Gaussian have it, where the corrections are
+    ones that V expects. Corrections further off (contradictory ones, or of a face that was not found) would throw the
+    others far away: t grows until they are :data:`BELIEVED`, so that the others move as far as is plausible, and the
+    covariance grows by the square of what was not.
+
+    Args:
+        mean: (K, 2).
+        covariance: (2K, 2K), positive definite.
+        indices: (n,) different landmarks.
+        places: (n, 2).
+
+    Returns:
+        tuple: (K, 2) with the corrected landmarks exactly at their places, and (2K, 2K) with zeros for them.
+    """
+    known = (2 * indices[:, None] + np.arange(2)).ravel()
+    if not known.size:
+        return mean.copy(), covariance.copy()
+    moved, across = (places - mean[indices]).ravel(), covariance[:, known].astype(np.float64)
+    values, vectors = np.linalg.eigh(across[known])
+    values = np.maximum(values, 1e-9 * values.max())
+    squares = (vectors.T @ moved) ** 2
+
+    def surprise(noise: float) -> float:
+        return float((squares / (values + noise)).mean()) / BELIEVED**2
+
+    excess, noise = max(surprise(0.0), 1.0), 0.0
+    if excess > 1:
+        low, high = 0.0, float(squares.mean()) / BELIEVED**2
+        for _ in range(60):
+            noise = (low + high) / 2
+            low, high = (noise, high) if surprise(noise) > 1 else (low, noise)
+    gain = across @ (vectors / (values + noise)) @ vectors.T
+    mean = mean + (gain @ moved).reshape(-1, 2)
+    covariance = excess * (covariance - gain @ across.T)
+    mean[indices], covariance[known], covariance[:, known] = places, 0, 0
+    return mean, (covariance + covariance.T) / 2
