@@ -32,7 +32,7 @@ COMMANDS: Dict[str, Command] = {
     'convert cofw': Command('dataset_converters/cofw2coco.py', 'the download of COFW', founded=False),
     'convert 300w': Command('dataset_converters/300w2coco.py', 'the download of 300-W', founded=False),
     'convert synthetic': Command('dataset_converters/synthetic_faces.py', 'render faces in these layouts', False),
-    'calibrate': Command('analysis_tools/calibrate.py', 'make confidences and ellipses say what happens'),
+    'posterior': Command('posterior.py', 'fit confidences, ellipses and the joint posterior of a model'),
     'package': Command('misc/package_model.py', 'a config and a checkpoint as a small pair of files to ship'),
     'export': Command('deployment/export_onnx.py', 'a model as ONNX, for infer without torch'),
     'env': Command('', 'check this environment: one line per requirement, with its fix', founded=False),

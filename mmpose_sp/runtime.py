@@ -135,7 +135,7 @@ class Landmarker(BaseLandmarker):
             covariance='site_covariance' if alone else 'covariance',
         )
         if self.joint != 'off':
-            wanted['whole'] = 'joint_covariance'
+            wanted.update(whole='joint_covariance', quality='quality')
         if score_maps:
             wanted['scores'] = 'scores'
         found = self._session.run(list(wanted.values()), {'crops': np.stack([crop.pixels for crop in crops])})
@@ -143,7 +143,7 @@ class Landmarker(BaseLandmarker):
         for crop, *values in zip(crops, *found):
             of_crop = dict(zip(wanted, values))
             matrix = crop_to_image(crop.center, crop.scale, self.input_size)
-            whole = of_crop.get('whole')
+            whole, quality = of_crop.get('whole'), of_crop.get('quality')
             faces.append(
                 FaceResult(
                     landmarks=transform_points(of_crop['points'], matrix).astype(np.float32),
@@ -156,6 +156,7 @@ class Landmarker(BaseLandmarker):
                     joint_covariance=None
                     if whole is None
                     else transform_joint_covariance(whole, matrix).astype(np.float32),
+                    quality=None if quality is None else float(quality),
                 )
             )
         return faces

@@ -40,12 +40,16 @@ def condition(
         places: (n, 2).
 
     Returns:
-        tuple: (K, 2) with the corrected landmarks exactly at their places, and (2K, 2K) with zeros for them.
+        (K, 2) with the corrected landmarks exactly at their places, and (2K, 2K) with zeros for them.
     """
-    known = (2 * indices[:, None] + np.arange(2)).ravel()
+    variances = covariance.diagonal().reshape(-1, 2).sum(axis=1)
+    fresh = variances[indices] > 0  # one that was corrected before is put elsewhere, and tells the others nothing more
+    known = (2 * indices[fresh][:, None] + np.arange(2)).ravel()
+    corrected = mean.copy()
+    corrected[indices] = places
     if not known.size:
-        return mean.copy(), covariance.copy()
-    moved, across = (places - mean[indices]).ravel(), covariance[:, known].astype(np.float64)
+        return corrected, covariance.copy()
+    moved, across = (corrected - mean)[indices[fresh]].ravel(), covariance[:, known].astype(np.float64)
     values, vectors = np.linalg.eigh(across[known])
     values = np.maximum(values, 1e-9 * values.max())
     squares = (vectors.T @ moved) ** 2

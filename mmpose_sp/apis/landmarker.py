@@ -159,13 +159,16 @@ class FaceLandmarker(BaseLandmarker):
 
     def _face(self, sample: PoseDataSample, score_maps: bool) -> FaceResult:
         """Collect one face."""
-        found, covariance, joint_covariance = sample.pred_instances, None, None
+        found, covariance, joined = sample.pred_instances, None, {}
         ratio = np.asarray(sample.input_scale) / sample.input_size  # image px per input px
         if self.has_posterior:
             covariance = (found.keypoint_covariances[0] * np.outer(ratio, ratio)).astype(np.float32)
         if self.joint != 'off':
             to_image = np.column_stack([np.diag(ratio), np.zeros(2)])
-            joint_covariance = transform_joint_covariance(found.joint_covariance[0], to_image).astype(np.float32)
+            joined = dict(
+                joint_covariance=transform_joint_covariance(found.joint_covariance[0], to_image).astype(np.float32),
+                quality=float(found.joint_quality[0, 0]),
+            )
         return FaceResult(
             landmarks=found.keypoints[0].astype(np.float32),
             confidence=np.clip(found.keypoint_scores[0], 0, 1).astype(np.float32),
@@ -174,5 +177,5 @@ class FaceLandmarker(BaseLandmarker):
             box_score=float(found.bbox_scores[0]),
             heatmap_to_image=heatmap_to_image(self.codec, sample.input_center, sample.input_scale),
             score_maps=sample.pred_fields.heatmaps.cpu().numpy() if score_maps else None,
-            joint_covariance=joint_covariance,
+            **joined,
         )

@@ -19,7 +19,7 @@ from mmpose_sp.posterior import Calibration, landmark_blocks
 from mmpose_sp.utils.atomic import atomic_path
 
 OUTPUTS = ('landmarks', 'confidence', 'covariance', 'scores')
-JOINED_OUTPUTS = (*OUTPUTS, 'joint_covariance', 'sites', 'site_covariance')
+JOINED_OUTPUTS = (*OUTPUTS, 'joint_covariance', 'quality', 'sites', 'site_covariance')
 OPSET = 18
 CONTRIBUTED = 'com.microsoft'  # domain of onnxruntime's own operators
 
@@ -31,8 +31,8 @@ class CropLandmarker(nn.Module):
     - ``confidence`` (B, K) in [0, 1], and ``covariance`` (B, K, 2, 2) in px^2 of the crop; both calibrated if the
       checkpoint stores a calibration,
     - ``scores`` (B, K, h, w), the score maps,
-    - where landmarks are joined, ``joint_covariance`` (B, 2K, 2K), and what was joined, each landmark alone: ``sites``
-      (B, K, 2) and ``site_covariance`` (B, K, 2, 2).
+    - where landmarks are joined, ``joint_covariance`` (B, 2K, 2K) and ``quality`` (B,), and what was joined, each
+      landmark alone: ``sites`` (B, K, 2) and ``site_covariance`` (B, K, 2, 2).
 
     Args:
         model: Of ``load_model``.
@@ -87,8 +87,9 @@ class CropLandmarker(nn.Module):
         sites, confidence, covariance = self.codec.decode_sites(scores)
         if self.joint == 'off':
             return sites, confidence, covariance, scores
-        landmarks, whole = self.head.posterior(sites, covariance, self.joint)
-        return landmarks, confidence, landmark_blocks(whole), scores, whole, sites, covariance
+        joined = self.head.posterior(sites, covariance, self.joint)
+        blocks, quality = landmark_blocks(joined.covariance), self.head.posterior.quality(joined)
+        return joined.points, confidence, blocks, scores, joined.covariance, quality, sites, covariance
 
     def _scores(self, images: Tensor) -> Tensor:
         return self.head(self.neck(self.backbone(images)))

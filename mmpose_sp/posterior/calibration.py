@@ -1,8 +1,7 @@
 """What makes a posterior mean what it says: a temperature for its confidence, three numbers for its ellipses.
 
 All but ``grid_variance``, which follows from Eq. 11, are fitted on validation faces
-(``tools/analysis_tools/calibrate.py``). They are stored in a checkpoint's meta and change how sure a landmark is said
-to be, never where it is.
+(``tools/posterior.py``) and stored with the weights. They change how sure a landmark is said to be, never where it is.
 """
 
 import math

@@ -13,7 +13,7 @@ What is left is an error that depends on the face alone: E[y - x] = d + G (x - m
 docs/joint.md. Coordinates are input px, in the order x_1, y_1, x_2, y_2, ...
 """
 
-from typing import Dict, NamedTuple, Optional, Tuple
+from typing import Dict, NamedTuple, Optional
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +37,21 @@ class Shape(NamedTuple):
     noise_precision: Tensor
 
 
+class Joined(NamedTuple):
+    """The landmarks of B faces together.
+
+    Attributes:
+        points: (B, K, 2) mean, input px.
+        covariance: (B, 2K, 2K), input px^2.
+        distance: (B,) of the sites from what the shape expects, (z - mu)' (P + R)^-1 (z - mu) / 2K: about 1 for sites
+            as the shape model draws them.
+    """
+
+    points: Tensor
+    covariance: Tensor
+    distance: Tensor
+
+
 def inverse_roots(covariances: Tensor) -> Tensor:
     """R_k^-1/2 (..., 2, 2), symmetric, of covariances (..., 2, 2); 0 where one is not finite.
 
@@ -53,7 +68,7 @@ def inverse_roots(covariances: Tensor) -> Tensor:
     return torch.where(known, (adjugate + root * unit) / (root * (trace + 2 * root).sqrt()), torch.zeros_like(adjugate))
 
 
-def join(points: Tensor, covariances: Tensor, shape: Shape) -> Tuple[Tensor, Tensor]:
+def join(points: Tensor, covariances: Tensor, shape: Shape) -> Joined:
     """Mean x and covariance V of the landmarks of faces, from their sites.
 
     Args:
@@ -62,8 +77,7 @@ def join(points: Tensor, covariances: Tensor, shape: Shape) -> Tuple[Tensor, Ten
         shape: Of K landmarks.
 
     Returns:
-        tuple: (B, K, 2) input px and (B, 2K, 2K) input px^2, in the dtype of the points. Computed in float64 (float32
-        on devices without it), whatever autocast says.
+        In the dtype of the points. Computed in float64 (float32 on devices without it), whatever autocast says.
 
     Raises:
         ValueError: The shape is one of another number of landmarks.
@@ -81,9 +95,12 @@ def join(points: Tensor, covariances: Tensor, shape: Shape) -> Tuple[Tensor, Ten
         rows = torch.einsum('bkij,kjm->bkim', roots, noise.view(count, 2, 2 * count)).flatten(1, 2)
         whitened = torch.einsum('bnlj,blji->bnli', rows.unflatten(-1, (count, 2)), roots).flatten(-2)
         covariance = torch.linalg.inv(precision + whitened)
-        moved = (covariance @ (whitened @ deviation.flatten(1)[..., None])).squeeze(-1)
+        pull = (whitened @ deviation.flatten(1)[..., None]).squeeze(-1)
+        moved = (covariance @ pull[..., None]).squeeze(-1)
+        distance = (pull * (deviation.flatten(1) - moved)).mean(dim=-1)
         covariance = (covariance + covariance.mT) / 2
-        return (mean + moved).view_as(points).to(points.dtype), covariance.to(points.dtype)
+        joined = (mean + moved).view_as(points), covariance, distance
+        return Joined(*(value.to(points.dtype) for value in joined))
 
 
 def landmark_blocks(covariance: Tensor) -> Tensor:
@@ -91,6 +108,11 @@ def landmark_blocks(covariance: Tensor) -> Tensor:
     count = covariance.shape[-1] // 2
     blocks = covariance.unflatten(-1, (count, 2)).unflatten(-3, (count, 2))
     return blocks.diagonal(dim1=-4, dim2=-2).movedim(-1, -3)
+
+
+def mean_deviation(covariance: Tensor) -> Tensor:
+    """Root mean square distance (...,) that (..., 2K, 2K) expects, averaged over the landmarks."""
+    return covariance.diagonal(dim1=-2, dim2=-1).unflatten(-1, (-1, 2)).sum(dim=-1).sqrt().mean(dim=-1)
 
 
 class JointPosterior(nn.Module):
@@ -107,6 +129,7 @@ class JointPosterior(nn.Module):
         mean, precision, noise_precision: See :class:`Shape`.
         offset, slope: (2K,) d in input px and (2K, 2K) G.
         spread: (2,) s and f (input px^2): the covariance to report is s V + f I.
+        prior_deviation: () what :func:`mean_deviation` says of P, input px.
     """
 
     def __init__(self, num_landmarks: int) -> None:
@@ -119,6 +142,7 @@ class JointPosterior(nn.Module):
         self.register_buffer('offset', torch.zeros(size))
         self.register_buffer('slope', torch.zeros(size, size))
         self.register_buffer('spread', torch.tensor([1.0, 0.0]))
+        self.register_buffer('prior_deviation', mean_deviation(torch.eye(size)))
 
     @classmethod
     def of_state(cls, state: Dict[str, Tensor], prefix: str = '') -> Optional['JointPosterior']:
@@ -136,7 +160,7 @@ class JointPosterior(nn.Module):
         """Prior and correlation of errors."""
         return Shape(self.mean, self.precision, self.noise_precision)
 
-    def forward(self, points: Tensor, covariances: Tensor, joint: str = 'offset') -> Tuple[Tensor, Tensor]:
+    def forward(self, points: Tensor, covariances: Tensor, joint: str = 'offset') -> Joined:
         """Join sites, see :func:`join`; the covariances are calibrated anew.
 
         Args:
@@ -147,13 +171,19 @@ class JointPosterior(nn.Module):
         Raises:
             ValueError: Another number of landmarks.
         """
-        joined, covariance = join(points, covariances, self.shape)
+        joined, covariance, distance = join(points, covariances, self.shape)
         if joint == 'offset':
             with torch.autocast(points.device.type, enabled=False):
                 joined = joined + self.expected_error(joined)
         scale, floor = self.spread
         unit = torch.eye(covariance.shape[-1], dtype=covariance.dtype, device=covariance.device)
-        return joined, scale * covariance + floor * unit
+        return Joined(joined, scale * covariance + floor * unit, distance)
+
+    def quality(self, joined: Joined) -> Tensor:
+        """Whether this is a face and can be trusted (B,): 1 minus the share of the prior's deviation that is left, the
+        more the further the sites are from any face, exp(distance / 4). In [0, 1]; 0 where the picture told nothing."""
+        left = mean_deviation(joined.covariance) / self.prior_deviation
+        return (1 - left * (joined.distance / 4).exp()).clamp(0, 1)
 
     def expected_error(self, joined: Tensor) -> Tensor:
         """d + G (x - mu) (B, K, 2) of joined landmarks (B, K, 2), input px."""

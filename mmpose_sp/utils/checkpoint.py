@@ -16,6 +16,7 @@ from .checkpoint_files import check_whole
 
 #: ``mmpose_sp://NAME.pth``: weights that come with this package, wherever it is installed. Metafiles name them so.
 SCHEME = 'mmpose_sp://'
+POSTERIOR = '.posterior.'  #: in the names of what tools/posterior.py fits, see ScoreMapMixin
 _STATISTICS = ('min', 'max', 'current', 'mean')
 
 
@@ -87,8 +88,19 @@ class CheckpointGuardHook(Hook):
     training, needs them all; a training that merely starts from a checkpoint (``load_from``) may lack some.
     """
 
+    priority = 'ABOVE_NORMAL'  # before EMAHook, which loads the checkpoint into its averaged model
+
+    def before_test(self, runner) -> None:
+        """Say whether landmarks are read alone or joined: the numbers that follow depend on it."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if hasattr(getattr(model, 'head', None), 'joint_of'):
+            joint = model.head.joint_of((model.test_cfg or {}).get('joint'))
+            runner.logger.info(f'joint posterior: {joint!r} (--cfg-options model.test_cfg.joint=off|prior|offset)')
+
     def after_load_checkpoint(self, runner, checkpoint: Dict[str, Any]) -> None:
         """Compare the checkpoint with the model before it is loaded.
+
+        A training drops the joint posterior, which was fitted to the weights as they are.
 
         Raises:
             ValueError: if its numbers are none, or if the run needs the whole checkpoint and it does not fit; names the
@@ -97,6 +109,9 @@ class CheckpointGuardHook(Hook):
         name = runner._load_from or f'of {runner.work_dir} (the latest)'
         check_finite(runner.model, checkpoint, f'checkpoint {name}')
         training = isinstance(runner._train_loop, BaseLoop)  # in a test it stays the dict of the config
+        if training:
+            for key in [key for key in checkpoint.get('state_dict', ()) if POSTERIOR in key]:
+                del checkpoint['state_dict'][key]
         if training and not runner._resume:
             return
         problems = compare_checkpoint(runner.model, checkpoint)

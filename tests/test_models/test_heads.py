@@ -10,8 +10,11 @@ from estimator_helpers import (
     images,
     keypoints_of,
 )
+from mmengine.runner.checkpoint import load_state_dict
 from mmpose.registry import MODELS
 from torch import nn
+
+from mmpose_sp.posterior import Calibration, JointPosterior
 
 BACKBONES = {
     'resnet18': ({'type': 'ResNet', 'depth': 18}, None, {'in_channels': 512, 'deconv_out_channels': (16, 16, 16)}),
@@ -169,6 +172,58 @@ def test_keypoints_are_at_the_peaks():
             centre = [(9 - k + 0.5) * 4 - 0.5, (3 + k + 0.5) * 4 - 0.5]
             np.testing.assert_allclose(pred.keypoints[0, k], centre, atol=1e-3)
     assert pred.keypoints.dtype == np.float32
+
+
+def posterior_state(head):
+    """The head's weights with a joint posterior that moves landmarks, as tools/misc/package_model.py stores it."""
+    generator = torch.Generator().manual_seed(0)
+    size = 2 * NUM_LANDMARKS
+    root = torch.randn(size, 2 * size, generator=generator)
+    posterior = JointPosterior(NUM_LANDMARKS)
+    posterior.load_state_dict(
+        dict(
+            posterior.state_dict(),
+            calibration_values=torch.tensor(Calibration(0.8, 1.1, 0.1, 0.2)),
+            mean=torch.full((size,), 32.0),
+            precision=root @ root.T / 40,
+            offset=torch.arange(size) / 10.0,
+            spread=torch.tensor([1.5, 0.3]),
+        )
+    )
+    state = head.state_dict()
+    state.update({f'posterior.{key}': value for key, value in posterior.state_dict().items()})
+    return state, posterior
+
+
+@pytest.mark.parametrize('load', [nn.Module.load_state_dict, load_state_dict], ids=['torch', 'mmengine'])
+def test_a_joint_posterior_comes_with_the_weights(load):
+    head, scores = build().head, 3 * torch.randn(2, NUM_LANDMARKS, 16, 16)
+    alone = head.decode(scores, covariances=True)
+    state, posterior = posterior_state(head)
+    load(head, state, strict=True)
+    assert head.decoder.calibration == pytest.approx(Calibration(0.8, 1.1, 0.1, 0.2))
+    points, _, covariances = head.decoder.decode_sites(scores)
+    for joint in ('prior', 'offset'):
+        joined = posterior(points, covariances, joint)
+        expected, whole, _ = joined
+        quality = posterior.quality(joined)
+        for face, found in enumerate(head.decode(scores, True, joint)):
+            np.testing.assert_allclose(found.keypoints[0], expected[face], rtol=1e-5)
+            np.testing.assert_allclose(found.joint_covariance[0], whole[face], rtol=1e-5)
+            np.testing.assert_allclose(found.joint_quality, quality[face].reshape(1, 1), rtol=1e-5)
+            np.testing.assert_allclose(found.keypoint_covariances[0, 2], whole[face, 4:6, 4:6], rtol=1e-5)
+    assert np.array_equal(head.decode(scores)[0].keypoints, head.decode(scores, joint='offset')[0].keypoints)
+    for found, site in zip(head.decode(scores, joint='off'), alone):
+        np.testing.assert_array_equal(found.keypoints, site.keypoints)
+    load(head, build().head.state_dict(), strict=True)  # weights without one take it away
+    assert head.posterior is None and np.array_equal(head.decode(scores)[1].keypoints, alone[1].keypoints)
+
+
+def test_weights_without_a_joint_posterior_say_so():
+    with pytest.raises(ValueError, match=r"joint='prior'.*tools/posterior\.py"):
+        build(joint='prior').predict(images(1), data_samples(1))
+    with pytest.raises(ValueError, match="'mean'"):
+        build().head.decode(torch.zeros(1, NUM_LANDMARKS, 16, 16), joint='mean')
 
 
 def test_output_covariances_are_the_posteriors_in_input_px():

@@ -6,7 +6,7 @@ from torch.testing import assert_close
 
 from mmpose_sp.faces import find_scheme
 from mmpose_sp.posterior import JointPosterior, fitting, landmark_blocks
-from mmpose_sp.posterior.joint import Shape, inverse_roots, join
+from mmpose_sp.posterior.joint import Shape, inverse_roots, join, mean_deviation
 
 WIDTH = 64
 FLIP = find_scheme('cofw').flip_indices
@@ -43,11 +43,13 @@ def shape_of(mean, prior, correlation):
 
 def test_joining_is_the_dense_gaussian(problem):
     points, covariances, mean, prior, correlation = problem
-    joined, covariance = join(points, covariances, shape_of(mean, prior, correlation))
+    joined, covariance, distance = join(points, covariances, shape_of(mean, prior, correlation))
     for face in range(len(points)):
         root = torch.block_diag(*(symmetric_root(c) for c in covariances[face]))
-        gain = prior @ torch.linalg.inv(prior + root @ correlation @ root)
-        expected = mean + gain @ (points[face].flatten() - mean)
+        whole = torch.linalg.inv(prior + root @ correlation @ root)
+        gain, deviation = prior @ whole, points[face].flatten() - mean
+        expected = mean + gain @ deviation
+        assert distance[face] == pytest.approx(float(deviation @ whole @ deviation) / (2 * COUNT), rel=1e-3)
         assert_close(joined[face].flatten(), expected, atol=2e-3, rtol=0)  # 1e-4 px^2 keep R invertible
         assert_close(covariance[face], prior - gain @ prior, atol=2e-3, rtol=0)
     blocks = landmark_blocks(covariance)
@@ -68,8 +70,8 @@ def test_mirrored_sites_give_the_mirrored_face(problem):
     shape, _, _ = fitting.fit_shape(sites, FLIP, WIDTH)
     sign = torch.diag(torch.tensor([-1.0, 1.0], dtype=torch.float64))
     mirrored = fitting.mirror(points, FLIP, WIDTH), (sign @ covariances @ sign)[:, FLIP]
-    joined, covariance = join(points, covariances, shape)
-    other, other_covariance = join(*mirrored, shape)
+    joined, covariance, _ = join(points, covariances, shape)
+    other, other_covariance, _ = join(*mirrored, shape)
     assert_close(other, fitting.mirror(joined, FLIP, WIDTH))
     flip = fitting.mirror_matrix(FLIP)
     assert_close(other_covariance, flip @ covariance @ flip.T)
@@ -80,7 +82,7 @@ def test_a_site_that_says_nothing_is_imputed_with_the_width_of_the_prior(problem
     points, covariances, mean, prior, correlation = problem
     value = float('nan') if 'NaN' in what else float('inf')
     (points if 'point' in what else covariances)[0, 3] = value
-    joined, covariance = join(points, covariances, shape_of(mean, prior, torch.eye(2 * COUNT, dtype=torch.float64)))
+    joined, covariance, _ = join(points, covariances, shape_of(mean, prior, torch.eye(2 * COUNT, dtype=torch.float64)))
     known = [i for i in range(2 * COUNT) if i not in (6, 7)]
     noise = torch.block_diag(*covariances[0])[known][:, known]
     gain = prior[6:8][:, known] @ torch.linalg.inv(prior[known][:, known] + noise)
@@ -90,7 +92,7 @@ def test_a_site_that_says_nothing_is_imputed_with_the_width_of_the_prior(problem
 
 def test_a_face_without_any_site_is_the_prior(problem):
     points, covariances, mean, prior, correlation = problem
-    joined, covariance = join(torch.full_like(points, torch.nan), covariances, shape_of(mean, prior, correlation))
+    joined, covariance, _ = join(torch.full_like(points, torch.nan), covariances, shape_of(mean, prior, correlation))
     assert_close(joined[1].flatten(), mean)
     assert_close(covariance[1], prior, atol=1e-6, rtol=1e-6)
 
@@ -98,7 +100,7 @@ def test_a_face_without_any_site_is_the_prior(problem):
 def test_singular_sites_stay_where_they_are(problem):
     points, covariances, mean, prior, correlation = problem
     covariances[:] = 0
-    joined, covariance = join(points, covariances, shape_of(mean, prior, correlation))
+    joined, covariance, _ = join(points, covariances, shape_of(mean, prior, correlation))
     assert_close(joined, points, atol=5e-3, rtol=0)
     assert (torch.linalg.eigvalsh(covariance) > 0).all()
 
@@ -116,6 +118,21 @@ def test_half_precision_outside_changes_nothing_inside(problem):
 def test_another_number_of_landmarks_is_refused(problem):
     with pytest.raises(ValueError, match='prior of 5 landmarks cannot join 29'):
         JointPosterior(5)(problem[0], problem[1])
+
+
+def test_quality_falls_with_what_is_open_and_with_what_no_face_looks_like(problem):
+    points, covariances, mean, prior, correlation = (value.float() for value in problem)
+    model = JointPosterior(COUNT)
+    model.mean, model.precision, model.noise_precision = shape_of(mean, prior, correlation)
+    model.prior_deviation = mean_deviation(prior)
+
+    def quality(shift=0.0, widen=1.0):
+        shifted = mean.view(COUNT, 2) + shift * torch.randn(COUNT, 2, generator=torch.Generator().manual_seed(2))
+        return float(model.quality(model(shifted.expand_as(points), widen * covariances))[0])
+
+    values = [quality(), quality(widen=4.0), quality(widen=100.0)]
+    assert 1 > values[0] > values[1] > values[2] >= 0 and quality(shift=20.0) < values[0]
+    assert quality(widen=float('nan')) == pytest.approx(0, abs=1e-3), 'a picture that says nothing'
 
 
 def test_it_travels_in_a_state_dict():

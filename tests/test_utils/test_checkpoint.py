@@ -144,6 +144,15 @@ def test_a_variance_may_be_infinite_but_not_nan():
     assert broken_tensors(model, state) == ['running_var']
 
 
+def test_training_on_leaves_the_joint_posterior_of_other_weights_behind():
+    loaded = checkpoint(98)
+    loaded['state_dict']['head.posterior.mean'] = torch.zeros(196)
+    CheckpointGuardHook().after_load_checkpoint(Runner(head(98), training=False, resume=False), loaded)
+    assert 'head.posterior.mean' in loaded['state_dict'], 'a test uses it'
+    CheckpointGuardHook().after_load_checkpoint(Runner(head(98), training=True, resume=False), loaded)
+    assert loaded['state_dict'].keys() == checkpoint(98)['state_dict'].keys()
+
+
 def test_a_checkpoint_that_fits_passes():
     model = head(98)
     before = copy.deepcopy(model.state_dict())

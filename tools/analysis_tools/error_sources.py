@@ -12,7 +12,6 @@ offset of the first split is added to the predictions. Test faces are read if as
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Sequence
@@ -25,7 +24,6 @@ from mmpose_sp.faces import FaceScheme, find_scheme
 from mmpose_sp.utils.atomic import atomic_path
 
 if TYPE_CHECKING:
-    from mmengine.config import Config
     from torch import nn
 
 SPLITS = ('train', 'val', 'test')
@@ -68,21 +66,6 @@ def summary(landmarks: Landmarks, scheme: FaceScheme, added: Sequence[float]) ->
     )
 
 
-def loader_of(config: Config, split: str, faces: int) -> Dict[str, Any]:
-    """The validation loader on the faces of a split; ``faces`` of them, evenly spread, if there are more (0: all)."""
-    from mmengine.runner import Runner
-
-    loader = copy.deepcopy(config.test_dataloader if split == 'test' else config.val_dataloader)
-    if split == 'train':
-        for key in ('type', 'data_root', 'ann_file', 'data_prefix'):
-            if key in config.train_dataloader.dataset:
-                loader.dataset[key] = config.train_dataloader.dataset[key]
-    total = len(Runner.build_dataloader(copy.deepcopy(loader)).dataset)
-    if 0 < faces < total:
-        loader.dataset.indices = np.linspace(0, total - 1, faces).round().astype(int).tolist()
-    return loader
-
-
 def collect(model: nn.Module, loader: Dict[str, Any], name: str) -> Landmarks:
     """Run a model on the faces of a loader."""
     from mmpose_sp.apis.predicted_samples import counted_landmarks, predicted_samples
@@ -121,6 +104,7 @@ def main(argv=None) -> None:
     from mmengine.registry import init_default_scope
 
     from mmpose_sp.apis.model_loading import choose_device, load_config, load_model
+    from mmpose_sp.apis.predicted_samples import loader_of
 
     try:
         config = load_config(args.config, args.cfg_options)

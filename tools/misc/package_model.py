@@ -1,6 +1,6 @@
 """Make a small, safe model file of a checkpoint: half precision, plain tensors and text, the config beside it.
 
-    python tools/misc/package_model.py CONFIG CHECKPOINT OUT --calibration work_dirs/calibration/calibration.json
+    python tools/misc/package_model.py CONFIG CHECKPOINT OUT --posterior work_dirs/posterior/posterior.pth
 
 Writes OUT.pth and OUT.py. Where mmpose_sp has a config of CONFIG's name, OUT.py inherits it and says what differs;
 otherwise it is CONFIG itself, resolved, which needs no other file. mmengine's checkpoints hold the averaged
@@ -11,7 +11,6 @@ averaging are left out. (mmpose's own publish_model.py keeps full precision and 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
@@ -23,8 +22,6 @@ from mmpose_sp.utils.config_names import find_config
 if TYPE_CHECKING:
     import torch
     from mmengine.config import Config
-
-    from mmpose_sp.posterior import Calibration
 
 
 def half_precision(state: Dict[str, torch.Tensor]) -> Dict[str, torch.Tensor]:
@@ -52,13 +49,14 @@ def plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
 
 
-def package(config_file: str, checkpoint_file: str, calibration: Optional[Calibration] = None) -> Dict[str, Any]:
-    """The content of the small file.
+def package(config_file: str, checkpoint_file: str, posterior: Optional[Path] = None) -> Dict[str, Any]:
+    """The content of the small file, with what tools/posterior.py fitted (in full precision).
 
     Raises:
         FileNotFoundError, ValueError: No such file, or not a checkpoint.
     """
     from mmpose_sp.apis.model_loading import load_checkpoint_safely
+    from mmpose_sp.utils.checkpoint import POSTERIOR
 
     checkpoint = load_checkpoint_safely(checkpoint_file)
     if 'state_dict' not in checkpoint:
@@ -66,9 +64,11 @@ def package(config_file: str, checkpoint_file: str, calibration: Optional[Calibr
     meta = checkpoint.get('meta') or {}
     kept = dict(config=Path(config_file).stem, dataset_meta=plain(meta.get('dataset_meta') or {}))
     kept.update({key: meta[key] for key in ('epoch', 'seed') if key in meta})
-    if calibration is not None:
-        kept['calibration'] = calibration._asdict()
-    return dict(meta=kept, state_dict=half_precision(checkpoint['state_dict']))
+    state = half_precision({key: value for key, value in checkpoint['state_dict'].items() if POSTERIOR not in key})
+    if posterior is not None:
+        fitted = load_checkpoint_safely(posterior)
+        state.update({f'head{POSTERIOR}{key}': value for key, value in fitted.items()})
+    return dict(meta=kept, state_dict=state)
 
 
 def differences(base: Dict[str, Any], config: Dict[str, Any]) -> Dict[str, Any]:
@@ -111,7 +111,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('config')
     parser.add_argument('checkpoint')
     parser.add_argument('out', type=Path, help='path and name of the model, without suffix')
-    parser.add_argument('--calibration', type=Path, metavar='JSON', help='of tools/analysis_tools/calibrate.py')
+    parser.add_argument('--posterior', type=Path, metavar='PTH', help='of tools/posterior.py')
     args = parser.parse_args(argv)
     args.parser = parser
     return args
@@ -122,14 +122,9 @@ def main(argv=None) -> None:
     import torch
     from mmengine.config import Config
 
-    from mmpose_sp.posterior import Calibration
-
     try:
         config = Config.fromfile(args.config)
-        calibration = None
-        if args.calibration:
-            calibration = Calibration.from_meta(json.loads(args.calibration.read_text()))
-        model = package(args.config, args.checkpoint, calibration)
+        model = package(args.config, args.checkpoint, args.posterior)
     except (OSError, ValueError, TypeError) as error:
         args.parser.error(str(error))
     weights, written = Path(f'{args.out}.pth'), Path(f'{args.out}.py')

@@ -174,8 +174,8 @@ class ScoreMapMixin:
 
         Returns:
             B :class:`InstanceData` with keypoints (1, K, 2) in input px, keypoint_scores (1, K) and
-            perhaps keypoint_covariances (1, K, 2, 2) and, joined, joint_covariance (1, 2K, 2K) in input px^2, as NumPy
-            float32.
+            perhaps keypoint_covariances (1, K, 2, 2) and, joined, joint_covariance (1, 2K, 2K) in input px^2 and
+            joint_quality (1,), as NumPy float32.
         """
         if self.decoder is None or not self.decoder.support_batch_decoding:
             return super().decode(batch_outputs)
@@ -184,9 +184,11 @@ class ScoreMapMixin:
         if hasattr(self.decoder, 'decode_sites') and (covariances or joint != 'off'):
             values = list(self.decoder.decode_sites(batch_outputs.detach()))
             if joint != 'off':
-                values[0], whole = self.posterior(values[0], values[2], joint)
-                values = [*values[:2], landmark_blocks(whole), whole]
-            names += ['keypoint_covariances', 'joint_covariance'][: len(values) - 2] if covariances else []
+                joined = self.posterior(values[0], values[2], joint)
+                whole, quality = joined.covariance, self.posterior.quality(joined)
+                values = [joined.points, values[1], landmark_blocks(whole), whole, quality[:, None]]
+            extra = ['keypoint_covariances', 'joint_covariance', 'joint_quality']
+            names += extra[: len(values) - 2] if covariances else []
         else:
             values = list(self._decode_tensors(batch_outputs))
         values = values[: len(names)]

@@ -1,4 +1,4 @@
-"""tools/analysis_tools/calibrate.py on a tiny model with random weights."""
+"""tools/posterior.py on a tiny model with random weights."""
 
 import json
 import shutil
@@ -11,9 +11,12 @@ from tiny_run import ROOT, write_config
 from tools_by_path import load_tool
 
 from mmpose_sp.apis.model_loading import load_config, load_model
-from mmpose_sp.posterior import Calibration
+from mmpose_sp.apis.predicted_samples import loader_of, predicted_samples
+from mmpose_sp.evaluation import face_normaliser, per_face_nme
+from mmpose_sp.faces import find_scheme
+from mmpose_sp.posterior import Calibration, JointPosterior
 
-tool = load_tool('analysis_tools/calibrate')
+tool = load_tool('posterior')
 
 
 @pytest.fixture(scope='module')
@@ -33,7 +36,7 @@ def model(config_file):
 
 
 def test_annotations_come_in_heatmap_px(config_file, model):
-    collected = tool.collect(model, load_config(config_file), 'val')
+    collected = tool.collect(model, loader_of(load_config(config_file), 'val'), 'val')
     faces = json.loads((config_file.parent / 'faces.json').read_text())['annotations']
     assert collected.scores.shape == (len(faces), 98, 16, 16) and collected.counted.all()
     for face, labels in zip(faces, collected.labels):
@@ -46,15 +49,31 @@ def test_annotations_come_in_heatmap_px(config_file, model):
         np.testing.assert_allclose(labels, expected, atol=1e-3)
 
 
-def test_the_command_writes_a_calibration_that_loads(config_file, model, tmp_path, capsys):
+def test_the_command_writes_what_the_weights_load(config_file, model, tmp_path, capsys):
     torch.save({'state_dict': model.state_dict(), 'meta': {}}, tmp_path / 'tiny.pth')
     copied = shutil.copy(config_file.parent / 'faces.json', tmp_path / 'val.json')
     tool.main(
-        f'{config_file} {tmp_path}/tiny.pth --out-dir {tmp_path}/out --device cpu'.split()
+        f'{config_file} {tmp_path}/tiny.pth --out-dir {tmp_path}/out --package {tmp_path}/packaged --device cpu'.split()
         + ['--cfg-options', f'val_dataloader.dataset.ann_file={copied}']
     )
-    report = json.loads((tmp_path / 'out' / 'calibration.json').read_text())
-    Calibration.from_meta(report)
+    report = json.loads((tmp_path / 'out' / 'posterior.json').read_text())
+    Calibration(**report['calibration']).checked()
+    rows = {(row['noise'], row['offset']): row['test'] for row in report['joining']}
+    assert len(rows) == 20
+    samples = list(predicted_samples(model, loader_of(load_config(config_file), 'test'), 'test'))
+    found, truth = (
+        np.stack([getattr(sample, which).keypoints[0] for sample in samples])
+        for which in ('pred_instances', 'gt_instances')
+    )
+    nme = per_face_nme(found, truth, face_normaliser(truth, find_scheme('wflw')))  # image px, as test.py has it
+    assert rows['sites alone', 'none']['NME'] == pytest.approx(nme.mean(), abs=2e-3)
+    packaged = load_model(load_config(tmp_path / 'packaged.py'), tmp_path / 'packaged.pth', 'cpu').head
+    assert packaged.joint_of() == 'offset' and packaged.decoder.calibration == Calibration(
+        *torch.tensor(list(report['calibration'].values())).tolist()
+    )
+    stored = JointPosterior(98)
+    stored.load_state_dict(torch.load(tmp_path / 'out' / 'posterior.pth', weights_only=True))
+    assert all(torch.equal(value, packaged.posterior.state_dict()[key]) for key, value in stored.state_dict().items())
     covered = list(report['after']['coverage'].values())
     assert report['after']['landmarks'] == 5 * 98 and covered == sorted(covered)
     assert report['after']['log_loss'] <= report['before']['log_loss']  # fitted and measured on the same faces

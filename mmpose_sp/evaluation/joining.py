@@ -1,0 +1,189 @@
+"""What joining landmarks brings: the joint posterior fitted to faces, and a table of its parts, one by one.
+
+Coordinates are input px; N faces of K landmarks.
+"""
+
+from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmpose_sp.posterior import Calibration, JointPosterior, fitting, landmark_blocks
+from mmpose_sp.posterior.joint import Shape, join, mean_deviation
+
+from .reliability import coverage, fit_scale_and_floor, gaussian_loss, rounded
+from .scores import ced_auc, failure_rate, per_face_nme
+
+PART = 64  # faces joined at once
+OFFSETS = ('none', 'x shift', 'per landmark', 'by shape')
+CONSTANTS = 4.0 ** np.arange(-4, 5)  # of the variance of a site, px^2, at an input of 128 px
+
+
+class Faces(NamedTuple):
+    """Faces with what a model says of each landmark alone.
+
+    Attributes:
+        points: (N, K, 2) sites, float64.
+        covariances: (N, K, 2, 2) px^2, calibrated, float64; None for heatmaps, which have none.
+        labels: (N, K, 2) annotations, float64.
+        counted: (N, K) bool, the annotated ones.
+        norm: (N,) normaliser of the benchmark, px.
+    """
+
+    points: Tensor
+    covariances: Optional[Tensor]
+    labels: Tensor
+    counted: np.ndarray
+    norm: np.ndarray
+
+    def nme(self, found: Tensor) -> np.ndarray:
+        """(N,) percent, of landmarks (N, K, 2)."""
+        return per_face_nme(found.numpy(), self.labels.numpy(), self.norm, self.counted)
+
+    def complete(self) -> 'Faces':
+        """The faces whose landmarks are all annotated.
+
+        Raises:
+            ValueError: There are fewer than two.
+        """
+        whole = self.counted.all(axis=1)
+        if whole.sum() < 2:
+            raise ValueError('a shape prior needs two or more training faces whose landmarks are all annotated')
+        keep = torch.from_numpy(whole)
+        covariances = None if self.covariances is None else self.covariances[keep]
+        return Faces(self.points[keep], covariances, self.labels[keep], self.counted[whole], self.norm[whole])
+
+
+def fit_joint_posterior(
+    train: Faces, validation: Faces, calibration: Calibration, flip_indices: Sequence[int], width: float
+) -> JointPosterior:
+    """Prior, correlation of errors and offset of training faces; the spread of what is joined, of validation faces.
+
+    Args:
+        train: Without augmentation, in crops of the test pipeline.
+        validation: The same.
+        calibration: That of the covariances.
+        flip_indices: Of the landmark scheme.
+        width: Of the input, px.
+
+    Raises:
+        ValueError: Too few training faces.
+    """
+    train = train.complete()
+    shape, offset, slope = fitting.fit_shape(
+        fitting.SitesOfFaces(train.points, train.covariances, train.labels), flip_indices, width
+    )
+    posterior = JointPosterior(train.points.shape[1])
+    fitted = dict(shape._asdict(), offset=offset, slope=slope, calibration_values=torch.tensor(calibration))
+    fitted['prior_deviation'] = mean_deviation(torch.linalg.inv(shape.precision))
+    posterior.load_state_dict({**fitted, 'spread': posterior.spread})
+    found, covariances = joined_by(posterior, validation)
+    errors = (validation.labels - found).numpy()[validation.counted]
+    posterior.spread = torch.tensor(fit_scale_and_floor(errors, covariances.numpy()[validation.counted]))
+    return posterior
+
+
+def joined_by(posterior: JointPosterior, faces: Faces, joint: str = 'offset') -> Tuple[Tensor, Tensor]:
+    """Landmarks (N, K, 2) and their covariances (N, K, 2, 2), float64."""
+    with torch.no_grad():
+        parts = [
+            posterior(*part, joint)
+            for part in zip(faces.points.float().split(PART), faces.covariances.float().split(PART))
+        ]
+    return torch.cat([p[0] for p in parts]).double(), torch.cat([landmark_blocks(p[1]) for p in parts]).double()
+
+
+def noises(faces: Dict[str, Faces], prior: Callable, width: float) -> Iterator[Tuple[str, Callable, bool]]:
+    """Ways to see the noise of a site: name, function of faces to covariances, and whether errors are correlated."""
+    unit = torch.eye(2, dtype=torch.float64)
+
+    def constant(variance: float) -> Callable:
+        return lambda part: (variance * unit).expand(*part.points.shape, 2)
+
+    tried = [float(value) * (width / 128) ** 2 for value in CONSTANTS]
+    errors = [faces['val'].nme(prior(faces['val'], constant(value), False)).mean() for value in tried]
+    yield 'prior, one constant isotropic R', constant(tried[int(np.argmin(errors))]), False
+    if faces['val'].covariances is not None:
+        yield (
+            'prior, R_k made isotropic',
+            lambda part: torch.linalg.det(part.covariances).clamp(min=0).sqrt()[..., None, None] * unit,
+            False,
+        )
+        yield 'prior, full R_k', lambda part: part.covariances, False
+        yield 'prior, full R_k, correlated errors', lambda part: part.covariances, True
+
+
+def offsets(joined: Tensor, train: Faces, mean: Tensor, covariance: Tensor, width: float) -> Dict[str, Callable]:
+    """By name, functions of joined landmarks to what is added to them, each fitted to ``joined`` training faces."""
+    errors = train.labels - joined
+    shift = torch.stack([errors[..., 0].mean(), errors.new_zeros(())])
+    constant, slope = fitting.fit_offset(joined, train.labels, mean, covariance, width)
+    per_landmark = errors.mean(dim=0)
+    return {
+        'none': torch.zeros_like,
+        'x shift': lambda found: shift.expand_as(found),
+        'per landmark': lambda found: per_landmark.expand_as(found),
+        'by shape': lambda found: (constant + (found.flatten(1) - mean) @ slope.T).view_as(found),
+    }
+
+
+def table(faces: Dict[str, Faces], flip_indices: Sequence[int], width: float, threshold: float) -> list:
+    """Every noise with every offset, the sites alone among them, on validation and test faces.
+
+    Args:
+        faces: ``train``, ``val`` and ``test``.
+        flip_indices: Of the landmark scheme.
+        width: Of the input, px.
+        threshold: Of FR and AUC, percent.
+
+    Returns:
+        Dicts of noise, offset, and for each split NME, FR, AUC, and the gain in NME on the sites, with its interval
+        of 95% (paired bootstrap over faces).
+    """
+    train = faces['train'].complete()
+    mean, covariance = fitting.fit_prior(train.labels, flip_indices, width)
+    precision, size = torch.linalg.inv(covariance), len(mean)
+
+    def prior(part: Faces, noise: Callable, correlated: bool) -> Tensor:
+        correlation = torch.eye(size, dtype=torch.float64)
+        if correlated:
+            sites = fitting.SitesOfFaces(train.points, noise(train), train.labels)
+            correlation = fitting.fit_correlation(sites, flip_indices)
+        shape = Shape(mean, precision, torch.linalg.inv(correlation))
+        return torch.cat([join(*batch, shape)[0] for batch in zip(part.points.split(PART), noise(part).split(PART))])
+
+    ways = [('sites alone', lambda part: part.points)]
+    for name, noise, correlated in noises(faces, prior, width):
+        ways.append((name, lambda part, noise=noise, correlated=correlated: prior(part, noise, correlated)))
+    rows = []
+    for name, found in ways:
+        joined = {split: found(part) for split, part in dict(faces, train=train).items()}
+        added = offsets(joined['train'], train, mean, covariance, width)
+        for offset in OFFSETS:
+            row: Dict[str, Any] = dict(noise=name, offset=offset)
+            for split in ('val', 'test'):
+                part = faces[split]
+                nme = part.nme(joined[split] + added[offset](joined[split]))
+                gain = part.nme(part.points) - nme
+                row[split] = dict(
+                    NME=round(float(nme.mean()), 3),
+                    FR=round(failure_rate(nme, threshold), 2),
+                    AUC=round(ced_auc(nme, threshold), 3),
+                    gain=round(float(gain.mean()), 3),
+                    interval=bootstrap(gain),
+                )
+            rows.append(row)
+    return rows
+
+
+def bootstrap(values: np.ndarray, draws: int = 5000, seed: int = 0) -> list:
+    """95% interval of the mean of (N,) values, drawn again from themselves."""
+    means = np.random.default_rng(seed).choice(values, (draws, len(values))).mean(axis=1)
+    return rounded(np.quantile(means, [0.025, 0.975]), 3)
+
+
+def ellipses(found: Tensor, covariances: Tensor, faces: Faces) -> Dict[str, Any]:
+    """Log loss (nats a landmark, up to its constant) and coverage of the ellipses at :data:`reliability.LEVELS`."""
+    errors, spread = (faces.labels - found).numpy()[faces.counted], covariances.numpy()[faces.counted]
+    return dict(gaussian_loss=round(gaussian_loss(errors, spread), 3), coverage=rounded(coverage(errors, spread), 3))

@@ -1,0 +1,317 @@
+"""What a model knows of a face: fitted after the training, stored with the weights, and measured on test faces.
+
+    python tools/posterior.py CONFIG CHECKPOINT --out-dir work_dirs/posterior [--package OUT --onnx]
+
+Fits a calibration of the confidences and ellipses on validation faces (docs/calibration.md); a shape prior, the
+correlation of errors and the offset of the annotations on training faces, read without augmentation (docs/joint.md);
+and prints what each part brings on validation and test faces. Writes posterior.pth (what tools/misc/package_model.py
+--posterior stores with the weights), posterior.json (all numbers) and calibration.png. --package OUT makes OUT.pth and
+OUT.py at once, --onnx OUT.onnx, too. Faces, crops and flip test are those of the config's dataloaders.
+
+Validation and test faces must differ: where a config validates on the test file, hold training faces out with the
+converter's --val-fraction and give their file by ``--cfg-options val_dataloader.dataset.ann_file=...``. Of a model of
+heatmaps (mmpose's HeatmapHead), which are no posterior, only the table is printed: one constant noise for all sites.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional
+
+import numpy as np
+
+from mmpose_sp.apis.arguments import add_trained_arguments
+from mmpose_sp.apis.crops import heatmap_to_image
+from mmpose_sp.faces import find_scheme, invert, map_grid, transform_points
+from mmpose_sp.utils.atomic import atomic_path
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from torch import Tensor, nn
+
+    from mmpose_sp.evaluation.joining import Faces
+    from mmpose_sp.posterior import Calibration
+
+TOOLS = Path(__file__).resolve().parent
+
+
+class Collected(NamedTuple):
+    """A set of faces with their annotations and predictions, heatmap px."""
+
+    scores: Optional[Tensor]  # (N, K, h, w)
+    covariances: Optional[Tensor]  # (N, K, 2, 2), calibrated; these or the scores
+    labels: Tensor  # (N, K, 2)
+    predictions: Tensor  # (N, K, 2)
+    counted: np.ndarray  # (N, K) bool
+    eps: float
+
+    def faces(self, model: nn.Module, calibration: Optional[Calibration]) -> Faces:
+        """The same in input px, with calibrated covariances; without any for heatmaps (no calibration)."""
+        import torch
+
+        from mmpose_sp.evaluation.joining import Faces
+        from mmpose_sp.evaluation.scores import face_normaliser
+        from mmpose_sp.posterior import read_sites
+
+        codec = model.head.decoder
+        grid = map_grid(codec.input_size, codec.heatmap_size, getattr(codec, 'grid', 'mmpose'))
+        points, labels = (
+            torch.stack(grid.to_input(*values.double().unbind(-1)), dim=-1)
+            for values in (self.predictions, self.labels)
+        )
+        covariances = self.covariances
+        if calibration is not None and covariances is None:
+            covariances = read_sites(self.scores, 'none', self.eps, calibration).covariance
+        if covariances is not None:
+            stride = torch.tensor(grid.stride, dtype=torch.float64)
+            covariances = covariances.double() * stride[:, None] * stride
+        scheme = find_scheme(model.dataset_meta['dataset_name'])
+        norm = face_normaliser(labels.numpy(), scheme, self.counted)
+        return Faces(points, covariances, labels, self.counted, norm)
+
+
+def collect(
+    model: nn.Module, loader: Dict[str, Any], name: str, calibration: Optional[Calibration] = None
+) -> Collected:
+    """Run a model on the faces of a dataloader; with a calibration the score maps are read at once and not kept."""
+    import torch
+
+    from mmpose_sp.apis.predicted_samples import counted_landmarks, predicted_samples
+    from mmpose_sp.posterior import read_sites
+
+    scores, covariances, labels, predictions, counted = [], [], [], [], []
+    eps = getattr(model.head.decoder, 'eps', 1.0)
+    for sample in predicted_samples(model, loader, name):
+        matrix = heatmap_to_image(model.head.decoder, sample.input_center, sample.input_scale)
+        for target, faces in ((labels, sample.gt_instances), (predictions, sample.pred_instances)):
+            target.append(transform_points(faces.keypoints[0], invert(matrix)))
+        counted.append(counted_landmarks(sample))
+        maps = sample.pred_fields.heatmaps.cpu()
+        if calibration is None:
+            scores.append(maps)
+        else:
+            covariances.append(read_sites(maps[None], 'none', eps, calibration).covariance[0])
+    as_tensor = [torch.from_numpy(np.stack(values)).float() for values in (labels, predictions)]
+    maps, spreads = (torch.stack(values) if values else None for values in (scores, covariances))
+    return Collected(maps, spreads, *as_tensor, np.stack(counted), eps)
+
+
+def evaluate(data: Collected, calibration: Calibration) -> Dict[str, object]:
+    """All numbers of a set of faces under a calibration."""
+    from scipy.stats import pearsonr, spearmanr
+
+    from mmpose_sp.evaluation import reliability as measures
+    from mmpose_sp.posterior import read_sites
+
+    confidence, covariances = (
+        value.numpy()[data.counted] for value in read_sites(data.scores, 'none', data.eps, calibration)[1:]
+    )
+    errors = (data.labels - data.predictions).numpy()[data.counted]
+    distance, spread = np.linalg.norm(errors, axis=-1), measures.standard_deviations(covariances)
+    hits = measures.in_window(data.scores, data.labels)[data.counted]
+    curve = measures.reliability(confidence, hits)
+    return dict(
+        landmarks=int(data.counted.sum()),
+        error_px=round(float(distance.mean()), 4),
+        pearson=round(float(pearsonr(spread, distance)[0]), 4),
+        spearman=round(float(spearmanr(spread, distance)[0]), 4),
+        gaussian_loss=round(measures.gaussian_loss(errors, covariances), 4),
+        coverage=dict(zip(map(str, measures.LEVELS), measures.rounded(measures.coverage(errors, covariances)))),
+        mean_confidence=round(float(confidence.mean()), 4),
+        hits=round(float(hits.mean()), 4),
+        expected_calibration_error=round(curve.expected_error, 4),
+        log_loss=round(measures.log_loss(confidence, hits), 4),
+        reliability=dict(
+            confidence=measures.rounded(curve.confidence), hits=measures.rounded(curve.hits), count=curve.count.tolist()
+        ),
+    )
+
+
+def draw(data: Collected, calibration: Calibration, path: str) -> None:
+    """Reliability, coverage, and actual against predicted error; before and after."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from mmpose_sp.evaluation import reliability as measures
+    from mmpose_sp.posterior import Calibration, read_sites
+
+    figure = Figure(figsize=(13, 4.2), layout='constrained')
+    FigureCanvasAgg(figure)
+    trust, cover, scatter = figure.subplots(1, 3)
+    errors = (data.labels - data.predictions).numpy()[data.counted]
+    distance = np.linalg.norm(errors, axis=-1)
+    hits = measures.in_window(data.scores, data.labels)[data.counted]
+    levels = np.linspace(0.02, 0.99, 98)
+    for name, used, colour in (('as trained', Calibration(), '0.6'), ('calibrated', calibration, 'tab:blue')):
+        confidence, covariances = (
+            value.numpy()[data.counted] for value in read_sites(data.scores, 'none', data.eps, used)[1:]
+        )
+        curve = measures.reliability(confidence, hits)
+        trust.plot(
+            curve.confidence, curve.hits, 'o-', color=colour, ms=4, label=f'{name}, ECE {curve.expected_error:.3f}'
+        )
+        cover.plot(levels, measures.coverage(errors, covariances, levels), color=colour, label=name)
+        spread = measures.standard_deviations(covariances)
+        tenths = np.array_split(np.argsort(spread), 10)
+        scatter.plot(
+            [np.sqrt((spread[part] ** 2).mean()) for part in tenths],
+            [np.sqrt((distance[part] ** 2).mean()) for part in tenths],
+            'o-',
+            color=colour,
+            ms=4,
+            label=name,
+        )
+    trust.set(xlabel='confidence', ylabel='annotation inside of the window', title='Reliability')
+    cover.set(xlabel='probability of the ellipse', ylabel='annotations inside', title='Coverage of the ellipses')
+    scatter.set(
+        xlabel='predicted error (heatmap px, RMS)',
+        ylabel='actual error (heatmap px, RMS)',
+        title='Tenths of the landmarks by predicted error',
+    )
+    for axes in (trust, cover, scatter):
+        low, high = (
+            (0, 1)
+            if axes is cover
+            else (min(axes.get_xlim()[0], axes.get_ylim()[0]), max(axes.get_xlim()[1], axes.get_ylim()[1]))
+        )
+        axes.plot([low, high], [low, high], ':', color='k', lw=1)
+        axes.legend(frameon=False)
+        axes.grid(alpha=0.3)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110)
+
+
+def check_split(config: Config) -> None:
+    """Refuse to call faces validation faces that are test faces.
+
+    Raises:
+        ValueError: Both loaders read the same annotation file; names it and the fix.
+    """
+    from mmpose_sp.utils.validation_faces import validated_on_test_faces
+
+    shared = validated_on_test_faces(config)
+    if shared:
+        raise ValueError(
+            f'the config validates on its test faces ({shared}), so the calibration would be measured on what it was '
+            'fitted on. Hold training faces out with --val-fraction of the converter (a model trained without them is '
+            'needed) and give their file: --cfg-options val_dataloader.dataset.ann_file=... (--fit test fits on the '
+            'test faces and says so in the report)'
+        )
+
+
+def markdown(rows: list, split: str) -> str:
+    """The table of :func:`mmpose_sp.evaluation.joining.table` of a split; in brackets the gain on the first row."""
+    lines = [f'| {split} | offset | NME | FR | AUC | gain |', '|:--|:--|:-:|:-:|:-:|:-:|']
+    for row in rows:
+        value = row[split]
+        scores = '{NME:.3f} | {FR:.2f} | {AUC:.3f} | {gain:.3f}'.format(**value)
+        lines.append(f'| {row["noise"]} | {row["offset"]} | {scores} {value["interval"]} |')
+    return '\n'.join(lines)
+
+
+def run_tool(script: str, *arguments: str) -> None:
+    """Run another tool in this process."""
+    spec = importlib.util.spec_from_file_location(Path(script).stem, str(TOOLS / script))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.main([str(argument) for argument in arguments])
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_trained_arguments(parser)
+    parser.add_argument('--out-dir', type=Path, default=Path('work_dirs/posterior'), help='(default: %(default)s)')
+    parser.add_argument(
+        '--fit', choices=('val', 'test'), default='val', help='faces of the calibration and the spread (default: val)'
+    )
+    parser.add_argument('--faces', type=int, default=0, metavar='N', help='at most N training faces (default: all)')
+    parser.add_argument('--package', metavar='OUT', help='write OUT.pth and OUT.py as package_model.py does')
+    parser.add_argument('--onnx', action='store_true', help='and OUT.onnx, with the flip test')
+    args = parser.parse_args(argv)
+    if args.onnx and not args.package:
+        parser.error('--onnx needs --package OUT')
+    args.parser = parser
+    return args
+
+
+def main(argv=None) -> None:
+    args = parse_args(argv)
+    import torch
+    from mmengine.registry import init_default_scope
+
+    from mmpose_sp.apis.model_loading import choose_device, load_config, load_model
+    from mmpose_sp.apis.predicted_samples import loader_of
+    from mmpose_sp.codecs import ImageAwareLabelSmoothing
+    from mmpose_sp.evaluation import joining
+    from mmpose_sp.evaluation import reliability as measures
+    from mmpose_sp.posterior import Calibration
+
+    try:
+        config = load_config(args.config, args.cfg_options)
+        if args.fit == 'val':
+            check_split(config)
+        config.model.test_cfg = dict(config.model.get('test_cfg') or {}, output_heatmaps=True, joint='off')
+        model = load_model(config, args.checkpoint, choose_device(args.device))
+        has_posterior = isinstance(model.head.decoder, ImageAwareLabelSmoothing)
+        if args.package and not has_posterior:
+            raise ValueError(f'{args.config}: this model predicts heatmaps, which have no posterior to store')
+        init_default_scope(config.get('default_scope', 'mmpose'))
+        collected = {args.fit: collect(model, loader_of(config, args.fit), args.fit)}
+        calibration = None
+        if has_posterior:
+            seen = collected[args.fit]
+            calibration = measures.fit_calibration(seen.scores, seen.labels, seen.predictions, seen.eps, seen.counted)
+        if args.fit == 'val':
+            collected['test'] = collect(model, loader_of(config, 'test'), 'test')
+        collected['train'] = collect(model, loader_of(config, 'train', args.faces), 'train', calibration)
+        faces = {split: found.faces(model, calibration) for split, found in collected.items()}
+        faces.setdefault('val', faces['test'])
+        width, flip_indices = model.head.decoder.input_size[0], model.dataset_meta['flip_indices']
+        threshold = find_scheme(model.dataset_meta['dataset_name']).threshold
+        report: Dict[str, Any] = dict(
+            fitted_on=args.fit, faces={split: len(part.norm) for split, part in faces.items()}
+        )
+        report['joining'] = joining.table(faces, flip_indices, width, threshold)
+        if has_posterior:
+            posterior = joining.fit_joint_posterior(faces['train'], faces['val'], calibration, flip_indices, width)
+    except (OSError, ValueError, TypeError) as error:
+        args.parser.error(str(error))
+    written = args.out_dir / 'posterior.json', args.out_dir / 'posterior.pth', args.out_dir / 'calibration.png'
+    print('\n\n'.join(markdown(report['joining'], split) for split in ('val', 'test')))
+    if has_posterior:
+        report.update(
+            calibration=calibration._asdict(),
+            before=evaluate(collected['test'], Calibration()),
+            after=evaluate(collected['test'], calibration),
+            ellipses={
+                split: dict(
+                    sites=joining.ellipses(faces[split].points, faces[split].covariances, faces[split]),
+                    joined=joining.ellipses(*joining.joined_by(posterior, faces[split]), faces[split]),
+                )
+                for split in ('val', 'test')
+            },
+        )
+        with atomic_path(str(written[1])) as temporary:
+            torch.save(posterior.state_dict(), temporary)
+        draw(collected['test'], calibration, str(written[2]))
+        print(', '.join(f'{name} {value:.3f}' for name, value in calibration._asdict().items()))
+        for name in ('before', 'after'):
+            shown = {key: value for key, value in report[name].items() if key != 'reliability'}
+            print(f'{name:7}', ', '.join(f'{key} {value}' for key, value in shown.items()))
+        for split, value in report['ellipses'].items():
+            print(split, ', '.join(f'{name}: {numbers}' for name, numbers in value.items()))
+    with atomic_path(str(written[0])) as temporary:
+        Path(temporary).write_text(json.dumps(report, indent=2) + '\n')
+    print('written:', ', '.join(str(path) for path in written if path.exists()))
+    if args.package:
+        run_tool('misc/package_model.py', args.config, args.checkpoint, args.package, '--posterior', written[1])
+    if args.onnx:
+        out = args.package
+        run_tool('deployment/export_onnx.py', f'{out}.py', f'{out}.pth', f'{out}.onnx', '--flip-test')
+
+
+if __name__ == '__main__':
+    main()
