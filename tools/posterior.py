@@ -6,7 +6,9 @@ Fits a calibration of the confidences and ellipses on validation faces (docs/cal
 correlation of errors and the offset of the annotations on training faces, read without augmentation (docs/joint.md);
 and prints what each part brings on validation and test faces. Writes posterior.pth (what tools/misc/package_model.py
 --posterior stores with the weights), posterior.json (all numbers) and calibration.png. --package OUT makes OUT.pth and
-OUT.py at once, --onnx OUT.onnx, too. Faces, crops and flip test are those of the config's dataloaders.
+OUT.py at once, --onnx OUT.onnx, too. --like takes the correlation and the offset, which belong to the annotations more
+than to a network, from another model's file, so that training faces are not run. Faces, crops and flip test are those
+of the config's dataloaders.
 
 Validation and test faces must differ: where a config validates on the test file, hold training faces out with the
 converter's --val-fraction and give their file by ``--cfg-options val_dataloader.dataset.ann_file=...``. Of a model of
@@ -25,7 +27,7 @@ import numpy as np
 
 from mmpose_sp.apis.arguments import add_trained_arguments
 from mmpose_sp.apis.crops import heatmap_to_image
-from mmpose_sp.faces import find_scheme, invert, map_grid, transform_points
+from mmpose_sp.faces import crop_of_box, crop_to_image, find_scheme, invert, map_grid, transform_points
 from mmpose_sp.utils.atomic import atomic_path
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from mmpose_sp.evaluation.joining import Faces
-    from mmpose_sp.posterior import Calibration
+    from mmpose_sp.posterior import Calibration, JointPosterior
 
 TOOLS = Path(__file__).resolve().parent
 
@@ -202,6 +204,48 @@ def check_split(config: Config) -> None:
         )
 
 
+def annotated(loader: Dict[str, Any], codec: Any) -> Faces:
+    """The annotations alone of the faces of a dataloader, in crops of its pipeline."""
+    import torch
+    from mmengine.runner import Runner
+
+    from mmpose_sp.evaluation.joining import Faces
+
+    dataset = Runner.build_dataloader(dict(loader, num_workers=0, persistent_workers=False)).dataset
+    padding = [step.get('padding', 1.25) for step in loader['dataset'].pipeline if step['type'] == 'GetBBoxCenterScale']
+    if not padding:
+        raise ValueError(
+            '--like: the pipeline of this config has no GetBBoxCenterScale, which says how faces are cropped'
+        )
+    labels, counted = [], []
+    for info in map(dataset.get_data_info, range(len(dataset))):
+        crop = crop_to_image(*crop_of_box(info['bbox'][0], codec.input_size, padding[0]), codec.input_size)
+        labels.append(transform_points(info['keypoints'][0], invert(crop)))
+        counted.append(np.asarray(info['keypoints_visible'][0]) > 0)
+    points = torch.from_numpy(np.stack(labels))
+    return Faces(points, None, points, np.stack(counted), np.ones(len(points)))
+
+
+def other_posterior(path: str) -> JointPosterior:
+    """That of posterior.pth or of weights that come with one.
+
+    Raises:
+        FileNotFoundError, ValueError: No such file, or nothing of the kind in it.
+    """
+    from mmpose_sp.apis.model_loading import load_checkpoint_safely
+    from mmpose_sp.posterior import JointPosterior
+    from mmpose_sp.utils.checkpoint import POSTERIOR, model_state
+
+    state = {key.split(POSTERIOR)[-1]: value for key, value in model_state(load_checkpoint_safely(path)).items()}
+    posterior = JointPosterior.of_state(state)
+    if posterior is None:
+        raise ValueError(
+            f'{path}: no joint posterior in it; give posterior.pth, or weights that were packaged with one'
+        )
+    posterior.load_state_dict({key: state[key] for key in posterior.state_dict()})
+    return posterior
+
+
 def markdown(rows: list, split: str) -> str:
     """The table of :func:`mmpose_sp.evaluation.joining.table` of a split; in brackets the gain on the first row."""
     lines = [f'| {split} | offset | NME | FR | AUC | gain |', '|:--|:--|:-:|:-:|:-:|:-:|']
@@ -228,6 +272,7 @@ def parse_args(argv=None) -> argparse.Namespace:
         '--fit', choices=('val', 'test'), default='val', help='faces of the calibration and the spread (default: val)'
     )
     parser.add_argument('--faces', type=int, default=0, metavar='N', help='at most N training faces (default: all)')
+    parser.add_argument('--like', metavar='PTH', help='posterior.pth or weights of another model of these landmarks')
     parser.add_argument('--package', metavar='OUT', help='write OUT.pth and OUT.py as package_model.py does')
     parser.add_argument('--onnx', action='store_true', help='and OUT.onnx, with the flip test')
     args = parser.parse_args(argv)
@@ -256,7 +301,7 @@ def main(argv=None) -> None:
         config.model.test_cfg = dict(config.model.get('test_cfg') or {}, output_heatmaps=True, joint='off')
         model = load_model(config, args.checkpoint, choose_device(args.device))
         has_posterior = isinstance(model.head.decoder, ImageAwareLabelSmoothing)
-        if args.package and not has_posterior:
+        if (args.package or args.like) and not has_posterior:
             raise ValueError(f'{args.config}: this model predicts heatmaps, which have no posterior to store')
         init_default_scope(config.get('default_scope', 'mmpose'))
         collected = {args.fit: collect(model, loader_of(config, args.fit), args.fit)}
@@ -266,7 +311,9 @@ def main(argv=None) -> None:
             calibration = measures.fit_calibration(seen.scores, seen.labels, seen.predictions, seen.eps, seen.counted)
         if args.fit == 'val':
             collected['test'] = collect(model, loader_of(config, 'test'), 'test')
-        collected['train'] = collect(model, loader_of(config, 'train', args.faces), 'train', calibration)
+        loader = loader_of(config, 'train', args.faces)
+        if not args.like:
+            collected['train'] = collect(model, loader, 'train', calibration)
         faces = {split: found.faces(model, calibration) for split, found in collected.items()}
         faces.setdefault('val', faces['test'])
         width, flip_indices = model.head.decoder.input_size[0], model.dataset_meta['flip_indices']
@@ -274,9 +321,17 @@ def main(argv=None) -> None:
         report: Dict[str, Any] = dict(
             fitted_on=args.fit, faces={split: len(part.norm) for split, part in faces.items()}
         )
-        report['joining'] = joining.table(faces, flip_indices, width, threshold)
+        like = other_posterior(args.like) if args.like else None
+        if like is not None:
+            faces['train'] = annotated(loader, model.head.decoder)
         if has_posterior:
-            posterior = joining.fit_joint_posterior(faces['train'], faces['val'], calibration, flip_indices, width)
+            posterior = joining.fit_joint_posterior(
+                faces['train'], faces['val'], calibration, flip_indices, width, like
+            )
+        if args.like:
+            report['joining'] = joining.short_table(faces, posterior, threshold)
+        else:
+            report['joining'] = joining.table(faces, flip_indices, width, threshold)
     except (OSError, ValueError, TypeError) as error:
         args.parser.error(str(error))
     written = args.out_dir / 'posterior.json', args.out_dir / 'posterior.pth', args.out_dir / 'calibration.png'

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmpose_sp.faces import JOINT
 from mmpose_sp.posterior import Calibration, JointPosterior, fitting, landmark_blocks
 from mmpose_sp.posterior.joint import Shape, join, mean_deviation
 
@@ -56,7 +57,12 @@ class Faces(NamedTuple):
 
 
 def fit_joint_posterior(
-    train: Faces, validation: Faces, calibration: Calibration, flip_indices: Sequence[int], width: float
+    train: Faces,
+    validation: Faces,
+    calibration: Calibration,
+    flip_indices: Sequence[int],
+    width: float,
+    like: Optional[JointPosterior] = None,
 ) -> JointPosterior:
     """Prior, correlation of errors and offset of training faces; the spread of what is joined, of validation faces.
 
@@ -66,14 +72,22 @@ def fit_joint_posterior(
         calibration: That of the covariances.
         flip_indices: Of the landmark scheme.
         width: Of the input, px.
+        like: Of another model of these landmarks, whose correlation and offset are taken: the training faces then
+            need no sites.
 
     Raises:
-        ValueError: Too few training faces.
+        ValueError: Too few training faces, or ``like`` is one of other landmarks.
     """
     train = train.complete()
-    shape, offset, slope = fitting.fit_shape(
-        fitting.SitesOfFaces(train.points, train.covariances, train.labels), flip_indices, width
-    )
+    if like is None:
+        sites = fitting.SitesOfFaces(train.points, train.covariances, train.labels)
+        shape, offset, slope = fitting.fit_shape(sites, flip_indices, width)
+    else:
+        mean, covariance = fitting.fit_prior(train.labels, flip_indices, width)
+        if len(like.mean) != len(mean):
+            raise ValueError(f'a posterior of {len(like.mean) // 2} landmarks is none of {len(mean) // 2}')
+        shape = Shape(mean, torch.linalg.inv(covariance), like.noise_precision)
+        offset, slope = fitting.scale_of(mean, like.mean.double()) * like.offset, like.slope
     posterior = JointPosterior(train.points.shape[1])
     fitted = dict(shape._asdict(), offset=offset, slope=slope, calibration_values=torch.tensor(calibration))
     fitted['prior_deviation'] = mean_deviation(torch.linalg.inv(shape.precision))
@@ -157,24 +171,40 @@ def table(faces: Dict[str, Faces], flip_indices: Sequence[int], width: float, th
     for name, noise, correlated in noises(faces, prior, width):
         ways.append((name, lambda part, noise=noise, correlated=correlated: prior(part, noise, correlated)))
     rows = []
-    for name, found in ways:
-        joined = {split: found(part) for split, part in dict(faces, train=train).items()}
+    for name, find in ways:
+        joined = {split: find(part) for split, part in dict(faces, train=train).items()}
         added = offsets(joined['train'], train, mean, covariance, width)
         for offset in OFFSETS:
             row: Dict[str, Any] = dict(noise=name, offset=offset)
             for split in ('val', 'test'):
-                part = faces[split]
-                nme = part.nme(joined[split] + added[offset](joined[split]))
-                gain = part.nme(part.points) - nme
-                row[split] = dict(
-                    NME=round(float(nme.mean()), 3),
-                    FR=round(failure_rate(nme, threshold), 2),
-                    AUC=round(ced_auc(nme, threshold), 3),
-                    gain=round(float(gain.mean()), 3),
-                    interval=bootstrap(gain),
-                )
+                found = joined[split] + added[offset](joined[split])
+                row[split] = scores_of(found, faces[split], threshold)
             rows.append(row)
     return rows
+
+
+def short_table(faces: Dict[str, Faces], posterior: JointPosterior, threshold: float) -> list:
+    """The rows of :func:`table` that a given posterior has."""
+    rows = [dict(noise='sites alone', offset='none')]
+    rows += [dict(noise='joined', offset={'prior': 'none', 'offset': 'by shape'}[joint]) for joint in JOINT[1:]]
+    for split in ('val', 'test'):
+        part = faces[split]
+        for row, found in zip(rows, [part.points, *(joined_by(posterior, part, joint)[0] for joint in JOINT[1:])]):
+            row[split] = scores_of(found, part, threshold)
+    return rows
+
+
+def scores_of(found: Tensor, part: Faces, threshold: float) -> Dict[str, Any]:
+    """NME, FR and AUC of landmarks, and the gain on the sites with its 95% interval."""
+    nme = part.nme(found)
+    gain = part.nme(part.points) - nme
+    return dict(
+        NME=round(float(nme.mean()), 3),
+        FR=round(failure_rate(nme, threshold), 2),
+        AUC=round(ced_auc(nme, threshold), 3),
+        gain=round(float(gain.mean()), 3),
+        interval=bootstrap(gain),
+    )
 
 
 def bootstrap(values: np.ndarray, draws: int = 5000, seed: int = 0) -> list:

@@ -113,6 +113,13 @@ def fit_offset(joined: Tensor, labels: Tensor, mean: Tensor, covariance: Tensor,
     return mean_error - slope @ mean_shape, slope
 
 
+def scale_of(mean: Tensor, other: Tensor) -> Tensor:
+    """How much larger the shape (2K,) ``mean`` is than ``other``: px of an input per px of another, for crops of one
+    kind."""
+    sizes = [(value.view(-1, 2) - value.view(-1, 2).mean(dim=0)).norm() for value in (mean, other)]
+    return sizes[0] / sizes[1]
+
+
 def fit_shape(sites: SitesOfFaces, flip_indices: Sequence[int], width: float) -> Tuple[Shape, Tensor, Tensor]:
     """Prior and correlation, and the offset (d, G) under them, of the sites of training faces.
 

@@ -65,7 +65,8 @@ def test_it_finds_the_face_of_a_photograph(name, boxed, astronaut):
     assert face.confidence.mean() > SURE[name]
 
 
-def test_the_mirrored_face_has_mirrored_landmarks(boxed, astronaut):
+def test_the_mirrored_face_has_mirrored_landmarks(boxed, astronaut, monkeypatch):
+    monkeypatch.setitem(boxed.model.test_cfg, 'joint', 'prior')  # annotations lean to one side, mirrored or not
     box = np.array([[180, 88, 272, 176]])
     mirrored_box = np.array([[astronaut.shape[1] - 1 - 272, 88, astronaut.shape[1] - 1 - 180, 176]])
     face = boxed(astronaut, bboxes=box)[0].faces[0]
@@ -83,14 +84,38 @@ def test_onnxruntime_finds_the_same_landmarks(name, boxed, astronaut):
     found = Landmarker.from_packaged(name)(astronaut, bboxes=box)[0].faces[0]
     np.testing.assert_allclose(found.landmarks, face.landmarks, atol=0.02)
     np.testing.assert_allclose(found.covariance, face.covariance, rtol=0.02, atol=1e-3)
+    scale = np.abs(face.joint_covariance).max()
+    np.testing.assert_allclose(found.joint_covariance, face.joint_covariance, atol=0.01 * scale)
+    assert found.quality == pytest.approx(face.quality, abs=5e-3) and 0.5 < face.quality <= 1
+    alone = Landmarker.from_packaged(name, joint='off')(astronaut, bboxes=box)[0].faces[0]
+    boxed_alone = FaceLandmarker.from_packaged(name, device='cpu', joint='off')(astronaut, bboxes=box)[0].faces[0]
+    np.testing.assert_allclose(alone.landmarks, boxed_alone.landmarks, atol=0.02)
+    np.testing.assert_allclose(alone.covariance, boxed_alone.covariance, rtol=0.02, atol=1e-3)
+    assert alone.joint_covariance is boxed_alone.joint_covariance is alone.quality is None
+    with pytest.raises(ValueError, match='--joint prior'):
+        Landmarker.from_packaged(name, joint='prior')
+
+
+def test_corrected_by_hand_the_others_come_along(boxed, astronaut):
+    face = boxed(astronaut, bboxes=np.array([[180, 88, 272, 176]]))[0].faces[0]
+    corrected = face.condition({8: face.landmarks[8] + [0, 6]})
+    chin = corrected.landmarks - face.landmarks
+    np.testing.assert_allclose(chin[8], [0, 6], atol=1e-3)
+    assert 2 < chin[7, 1] < 6 and 2 < chin[9, 1] < 6 and np.abs(chin[36:48]).max() < 0.7  # jaw, not eyes
+
+
+def test_a_black_picture_gets_the_mean_face_and_no_trust(boxed):
+    face = boxed(np.zeros((200, 200, 3), np.uint8), bboxes=[(40, 40, 160, 160)])[0].faces[0]
+    assert np.isfinite(face.landmarks).all() and np.isfinite(face.joint_covariance).all()
+    assert face.quality < 0.4 and (face.landmarks > 20).all() and (face.landmarks < 180).all()
 
 
 def test_the_calibration_of_the_file_is_applied(name, boxed):
-    stored = torch.load(packaged_model(name)[1], weights_only=True)['meta']['calibration']
-    assert boxed.calibration == Calibration(**stored) != Calibration()
+    stored = torch.load(packaged_model(name)[1], weights_only=True)['state_dict']['head.posterior.calibration_values']
+    assert boxed.calibration == Calibration(*stored.tolist()) != Calibration()
     picture, box = noise(160, 160), [(20, 20, 140, 140)]
-    face = boxed(picture, bboxes=box)[0].faces[0]
-    plain = FaceLandmarker.from_packaged(name, device='cpu', calibration=Calibration())
+    plain = FaceLandmarker.from_packaged(name, device='cpu', calibration=Calibration(), joint='off')
+    face = FaceLandmarker.from_packaged(name, device='cpu', joint='off')(picture, bboxes=box)[0].faces[0]
     raw = plain(picture, bboxes=box)[0].faces[0]
     np.testing.assert_array_equal(face.landmarks, raw.landmarks)
     assert not np.allclose(face.covariance, raw.covariance) and not np.allclose(face.confidence, raw.confidence)

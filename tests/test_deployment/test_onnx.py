@@ -37,8 +37,8 @@ def exported(request, model, tmp_path_factory):
     """The file and whether it flips."""
     path = tmp_path_factory.mktemp('onnx') / 'model.onnx'
     config, weights = packaged_model()
-    notes = onnx_export.metadata(load_config(config), model, request.param, weights)
-    onnx_export.export(onnx_export.CropLandmarker(model, request.param), str(path), notes)
+    landmarker = onnx_export.CropLandmarker(model, request.param)
+    onnx_export.export(landmarker, str(path), onnx_export.metadata(load_config(config), model, landmarker, weights))
     return path, request.param
 
 
@@ -70,9 +70,13 @@ def predict_with_mmpose(model, crops, flip_test):
 def test_landmarks_are_those_of_mmpose(model, exported, session, crops, photo):
     # a face too: on noise alone many maps are flat
     crops = np.concatenate([crops, cv2.resize(photo[60:200, 150:290], (128, 128))[None]])
-    landmarks, confidence, covariance, scores = session.run(None, {'crops': crops})
+    landmarks, confidence, covariance, scores, joint_covariance, quality, sites, _ = session.run(None, {'crops': crops})
     np.testing.assert_allclose(landmarks, predict_with_mmpose(model, crops, exported[1]), atol=TOLERANCE)
     assert confidence.shape == (4, 68) and covariance.shape == (4, 68, 2, 2) and scores.shape == (4, 68, 32, 32)
+    assert joint_covariance.shape == (4, 136, 136) and quality.shape == (4,)
+    model.test_cfg['joint'] = 'off'
+    np.testing.assert_allclose(sites, predict_with_mmpose(model, crops, exported[1]), atol=TOLERANCE)
+    del model.test_cfg['joint']
 
 
 def test_confidence_and_covariance_are_those_of_pytorch(model, exported, session, crops):

@@ -43,6 +43,8 @@ def compare(result, expected):
         distances.append(np.linalg.norm(face.landmarks - other.landmarks, axis=1).max() / scale)
         np.testing.assert_allclose(face.confidence, other.confidence, atol=5e-3)
         np.testing.assert_allclose(face.covariance / scale**2, other.covariance / scale**2, atol=0.05, rtol=0.02)
+        np.testing.assert_allclose(face.joint_covariance / scale**2, other.joint_covariance / scale**2, atol=0.05)
+        assert face.quality == pytest.approx(other.quality, abs=5e-3)
         np.testing.assert_allclose(face.box, other.box, atol=0.02 * scale)
         np.testing.assert_allclose(face.heatmap_to_image, other.heatmap_to_image, atol=0.02 * scale)
         assert face.box_score == pytest.approx(other.box_score)

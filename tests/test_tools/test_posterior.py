@@ -81,6 +81,34 @@ def test_the_command_writes_what_the_weights_load(config_file, model, tmp_path, 
     assert 'temperature' in capsys.readouterr().out
 
 
+def test_what_belongs_to_the_annotations_is_taken_from_another_model(config_file, model, tmp_path):
+    torch.manual_seed(0)
+    other = JointPosterior(98)
+    other.load_state_dict({key: torch.rand_like(value) + 1 for key, value in other.state_dict().items()})
+    torch.save(other.state_dict(), tmp_path / 'other.pth')
+    torch.save({'state_dict': model.state_dict(), 'meta': {}}, tmp_path / 'tiny.pth')
+    command = [
+        str(config_file),
+        str(tmp_path / 'tiny.pth'),
+        '--fit',
+        'test',
+        '--device',
+        'cpu',
+        '--out-dir',
+        str(tmp_path),
+    ]
+    tool.main([*command, '--like', str(tmp_path / 'other.pth')])
+    posterior = tool.other_posterior(str(tmp_path / 'posterior.pth'))
+    assert torch.equal(posterior.noise_precision, other.noise_precision) and torch.equal(posterior.slope, other.slope)
+    ratio = posterior.offset / other.offset
+    torch.testing.assert_close(ratio, ratio[:1].expand_as(ratio))
+    faces = tool.collect(model, loader_of(load_config(config_file), 'test'), 'test').faces(model, None)
+    crops = tool.annotated(loader_of(load_config(config_file), 'test'), model.head.decoder)
+    torch.testing.assert_close(crops.labels, faces.labels, atol=1e-2, rtol=0)  # without running any network
+    with pytest.raises(SystemExit):
+        tool.main([*command, '--like', str(tmp_path / 'tiny.pth')])
+
+
 @pytest.mark.parametrize('name', ['faces.json', './faces.json', '{folder}/faces.json'])
 def test_a_fit_on_the_test_faces_is_not_called_validation(config_file, tmp_path, capsys, name):
     option = f'val_dataloader.dataset.ann_file={name.format(folder=config_file.parent)}'

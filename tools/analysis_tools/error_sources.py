@@ -108,6 +108,8 @@ def main(argv=None) -> None:
 
     try:
         config = load_config(args.config, args.cfg_options)
+        # each landmark alone: a joint posterior would have taken the offset off
+        config.model.test_cfg = dict(config.model.get('test_cfg') or {}, joint='off')
         model = load_model(config, args.checkpoint, choose_device(args.device))
         init_default_scope(config.get('default_scope', 'mmpose'))
         faces = {split: collect(model, loader_of(config, split, args.faces), split) for split in args.splits}
