@@ -28,7 +28,7 @@ def parse_args(argv=None) -> argparse.Namespace:
         '--sections',
         nargs='+',
         metavar='NAME',
-        help='some of: loss codec pipeline decode step inference scaling (default: all)',
+        help='some of: loss codec pipeline decode step inference joining scaling (default: all)',
     )
     parser.add_argument('--device', choices=('auto', 'cpu', 'cuda'), default='auto')
     parser.add_argument('--threads', type=int, default=1, help='of the CPU (default: 1)')
