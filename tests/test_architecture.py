@@ -17,8 +17,8 @@ FLOORS = (
     ('codecs',),
     ('datasets', 'models', 'evaluation', 'engine'),
     ('visualization',),
-    ('apis', 'benchmarks', 'runtime'),
-    ('peers', 'cli'),
+    ('apis', 'runtime'),
+    ('benchmarks', 'peers', 'cli'),
 )
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 # The report of what is installed is about the whole house; it stands in utils so that it runs where the rest fails.

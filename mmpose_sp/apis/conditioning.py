@@ -28,10 +28,10 @@ def condition(
 ) -> Tuple[np.ndarray, np.ndarray]:
     """The Gaussian of all landmarks once some are known.
 
-    x' = x + V_s (V_ss + t I)^-1 (y_s - x_s) with t = 0, as the rules of the Gaussian have it, where the corrections are
-    ones that V expects. Corrections further off (contradictory ones, or of a face that was not found) would throw the
-    others far away: t grows until they are :data:`BELIEVED`, so that the others move as far as is plausible, and the
-    covariance grows by the square of what was not.
+    x' = x + V_s V_ss^-1 (y_s - x_s), as the rules of the Gaussian have it, where the corrections are ones that V
+    expects. Corrections further off (contradictory ones, or of a face that was not found) would throw the others far
+    away: they move the others as if they were as far as is :data:`BELIEVED`, and the covariance grows by the square of
+    what was not.
 
     Args:
         mean: (K, 2).
@@ -52,19 +52,10 @@ def condition(
     moved, across = (corrected - mean)[indices[fresh]].ravel(), covariance[:, known].astype(np.float64)
     values, vectors = np.linalg.eigh(across[known])
     values = np.maximum(values, 1e-9 * values.max())
-    squares = (vectors.T @ moved) ** 2
-
-    def surprise(noise: float) -> float:
-        return float((squares / (values + noise)).mean()) / BELIEVED**2
-
-    excess, noise = max(surprise(0.0), 1.0), 0.0
-    if excess > 1:
-        low, high = 0.0, float(squares.mean()) / BELIEVED**2
-        for _ in range(60):
-            noise = (low + high) / 2
-            low, high = (noise, high) if surprise(noise) > 1 else (low, noise)
-    gain = across @ (vectors / (values + noise)) @ vectors.T
-    mean = mean + (gain @ moved).reshape(-1, 2)
+    inverse = (vectors / values) @ vectors.T
+    excess = max(float(moved @ inverse @ moved) / len(moved) / BELIEVED**2, 1.0)
+    gain = across @ inverse
+    mean = mean + (gain @ moved / np.sqrt(excess)).reshape(-1, 2)
     covariance = excess * (covariance - gain @ across.T)
     mean[indices], covariance[known], covariance[:, known] = places, 0, 0
     return mean, (covariance + covariance.T) / 2

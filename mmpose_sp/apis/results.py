@@ -52,10 +52,9 @@ class FaceResult:
     def condition(self, corrections: Mapping[int, Any]) -> 'FaceResult':
         """The face once some landmarks are known: they are put where they belong, and the others follow.
 
-        >>> face.condition({8: (210.5, 402.0)})  # the chin; the jaw comes along
-
-        In closed form, see :func:`~mmpose_sp.apis.conditioning.condition`, and as often as one likes: a corrected
-        landmark has no variance left, so later corrections do not move it.
+        ``face.condition({8: (210.5, 402.0)})`` corrects the chin, and the jaw comes along. In closed form, see
+        :func:`~mmpose_sp.apis.conditioning.condition`, and as often as one likes: a corrected landmark has no variance
+        left, so later corrections do not move it.
 
         Args:
             corrections: Landmark (from 0) -> its place (x, y), image px; also outside of the picture.

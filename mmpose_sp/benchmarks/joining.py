@@ -1,12 +1,14 @@
 """What joining landmarks costs: FaceLandmarker on given boxes, each landmark alone and joined."""
 
+from functools import partial
+
 import numpy as np
 
 from mmpose_sp.apis import FaceLandmarker
 from mmpose_sp.apis.packaged import PACKAGED
 
-from .measure import Context, interleave
 from .report import Section
+from .timing import Context, interleave
 
 
 def run(context: Context) -> Section:
@@ -19,9 +21,8 @@ def run(context: Context) -> Section:
             for joint in ('off', 'offset')
         }
         for faces in (1,) if context.quick else (1, 8):
-            times = interleave(
-                context, {joint: lambda way=way: way(picture, bboxes=box * faces) for joint, way in ways.items()}
-            )
+            calls = {joint: partial(way, picture, bboxes=box * faces) for joint, way in ways.items()}
+            times = interleave(context, calls)
             rows += [
                 {
                     'model': name,

@@ -98,16 +98,16 @@ def test_onnxruntime_finds_the_same_landmarks(name, boxed, astronaut):
 
 def test_corrected_by_hand_the_others_come_along(boxed, astronaut):
     face = boxed(astronaut, bboxes=np.array([[180, 88, 272, 176]]))[0].faces[0]
-    corrected = face.condition({8: face.landmarks[8] + [0, 6]})
+    corrected = face.condition({8: face.landmarks[8] + [0, 2]})
     chin = corrected.landmarks - face.landmarks
-    np.testing.assert_allclose(chin[8], [0, 6], atol=1e-3)
-    assert 2 < chin[7, 1] < 6 and 2 < chin[9, 1] < 6 and np.abs(chin[36:48]).max() < 0.7  # jaw, not eyes
+    np.testing.assert_allclose(chin[8], [0, 2], atol=1e-3)
+    assert 0.5 < chin[7, 1] < 2 and 0.5 < chin[9, 1] < 2 and np.abs(chin[36:48]).max() < 0.3  # jaw, not eyes
 
 
 def test_a_black_picture_gets_the_mean_face_and_no_trust(boxed):
     face = boxed(np.zeros((200, 200, 3), np.uint8), bboxes=[(40, 40, 160, 160)])[0].faces[0]
     assert np.isfinite(face.landmarks).all() and np.isfinite(face.joint_covariance).all()
-    assert face.quality < 0.4 and (face.landmarks > 20).all() and (face.landmarks < 180).all()
+    assert face.quality < 0.7 and (face.landmarks > 20).all() and (face.landmarks < 180).all()
 
 
 def test_the_calibration_of_the_file_is_applied(name, boxed):

@@ -85,6 +85,7 @@ def test_what_belongs_to_the_annotations_is_taken_from_another_model(config_file
     torch.manual_seed(0)
     other = JointPosterior(98)
     other.load_state_dict({key: torch.rand_like(value) + 1 for key, value in other.state_dict().items()})
+    other.noise_precision = 1.5 * torch.eye(196) + 0.001
     torch.save(other.state_dict(), tmp_path / 'other.pth')
     torch.save({'state_dict': model.state_dict(), 'meta': {}}, tmp_path / 'tiny.pth')
     command = [
