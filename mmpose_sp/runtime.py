@@ -42,7 +42,7 @@ class Landmarker(BaseLandmarker):
         model: File of tools/deployment/export_onnx.py.
         detector, batch_size, min_confidence, refine, rotations: See :class:`mmpose_sp.apis.FaceLandmarker`.
         providers: Of onnxruntime, in the order of preference. Defaults to the CPU.
-        joint (str, optional): ``'off'``, each landmark alone, or what the file was exported with, the default.
+        joint: ``'off'``, each landmark alone, or what the file was exported with, the default.
 
     Raises:
         ImportError: onnxruntime is not installed.

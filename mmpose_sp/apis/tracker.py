@@ -46,8 +46,7 @@ class FaceTracker:
     end. Landmarks are filtered by :mod:`mmpose_sp.faces.motion`, whose measurement noise is the covariance of each
     landmark. Confidence and covariance of a face stay those of its frame.
 
-    >>> for result in FaceTracker(FaceLandmarker.from_packaged()).track('clip.mp4'):
-    ...     print(result.frame, [(face.track, face.landmarks.mean(axis=0)) for face in result.faces])
+    As in ``for result in FaceTracker(FaceLandmarker.from_packaged()).track('clip.mp4')``, see docs/tracking.md.
 
     Args:
         landmarker: :class:`FaceLandmarker`, or :class:`mmpose_sp.runtime.Landmarker`.

@@ -1,6 +1,6 @@
 """The sections of ``benchmark_speed.py``: one function ``run(context) -> Section`` each, in the order of the report."""
 
-from . import codec, decode, inference, joining, loss, pipeline, scaling, step
+from . import codec, decode, inference, joint_time, loss, pipeline, scaling, step
 
 SECTIONS = {
     'loss': loss.run,
@@ -9,6 +9,6 @@ SECTIONS = {
     'decode': decode.run,
     'step': step.run,
     'inference': inference.run,
-    'joining': joining.run,
+    'joining': joint_time.run,
     'scaling': scaling.run,
 }

@@ -48,7 +48,7 @@ at hand, crops of about 420 px with one annotated face each. Every system finds 
 by
 
 ```bash
-python tools/analysis_tools/benchmark_peers.py FOLDER_OF_300W   # its --help says how to install the peers
+python tools/analysis_tools/benchmark_peers.py FOLDER_OF_300W   # -h says how to install the peers
 ```
 
 | System | Found | NME, 68 points | inner 51 | 7 | FR | ms | MB | Weights | Landmarks trained on |
