@@ -98,12 +98,12 @@ def _expand(item: Any) -> List[Union[Path, np.ndarray, Image.Image]]:
                 f'{item}: no picture in this folder; looked for {", ".join(IMAGE_SUFFIXES)} '
                 '(sub-folders are searched by a pattern such as "folder/**/*.jpg")'
             )
-        return sorted(found)
+        return [*sorted(found)]
     if _is_pattern(item):
         found = [Path(path) for path in glob.glob(str(item), recursive=True) if Path(path).is_file()]
         if not found:
             raise FileNotFoundError(f'{item}: no file matches this pattern')
-        return sorted(found)
+        return [*sorted(found)]
     if Path(item).suffix.lower() in VIDEO_SUFFIXES:
         raise ValueError(f'{item}: a video has to be the only input')
     return [Path(item)]

@@ -132,6 +132,15 @@ class JointPosterior(nn.Module):
         prior_deviation: () what :func:`mean_deviation` says of P, input px.
     """
 
+    calibration_values: Tensor
+    mean: Tensor
+    precision: Tensor
+    noise_precision: Tensor
+    offset: Tensor
+    slope: Tensor
+    spread: Tensor
+    prior_deviation: Tensor
+
     def __init__(self, num_landmarks: int) -> None:
         super().__init__()
         size = 2 * num_landmarks
