@@ -147,7 +147,7 @@ def soak(args: argparse.Namespace, folder: Path) -> str:
             os.kill(child, number)
             status, kills = wait(child), kills + 1
             resumed += (work_dir / 'last_checkpoint').exists()
-            if status not in STATUSES[number]:
+            if status not in (0, *STATUSES[number]):  # 0: it came to its end before the signal came to it
                 return f'kill {kills} ({number.name}): status {status}, see {folder / "work.log"}'
         elif status != 0:
             return f'the resumed training ended with status {status}, see {folder / "work.log"}'
