@@ -4,11 +4,14 @@
     python tools/gradio_demo.py CONFIG CHECKPOINT --port 8000
 
 The page is served from this machine alone: nothing is reported, no share link is made, the browser is told to load
-nothing from elsewhere, and uploaded pictures are deleted at the end (Ctrl-C).
+nothing from elsewhere, requests under a foreign name are refused, and uploaded pictures are deleted at the end (Ctrl-C,
+SIGTERM).
 """
 
 import argparse
+import ipaddress
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -18,12 +21,17 @@ import cv2
 import numpy as np
 
 from mmpose_sp import visualization as vis
-from mmpose_sp.apis.arguments import add_device_argument, add_model_arguments, complete_model_arguments
+from mmpose_sp.apis.arguments import (
+    add_device_argument,
+    add_model_arguments,
+    add_pixel_argument,
+    complete_model_arguments,
+)
 from mmpose_sp.apis.base_landmarker import BaseLandmarker
 from mmpose_sp.apis.drawing import LAYERS
 from mmpose_sp.apis.results import FaceResult
 from mmpose_sp.apis.views import display_size, draw_view, moved
-from mmpose_sp.utils.images import read_image
+from mmpose_sp.utils.images import read_image, set_max_pixels
 
 CLOSE_UP, MAX_CLOSE_UPS = 640, 8
 POLICY = b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
@@ -111,13 +119,42 @@ def build_page(landmarker: BaseLandmarker, examples: List[str]):
     return page
 
 
-class LocalOnly:
-    """ASGI layer that tells the browser to load nothing from elsewhere."""
+def is_own_host(host: str, allowed: Sequence[str] = ()) -> bool:
+    """Whether a Host header (with a port or without) names this server: an address, localhost, or an ``allowed`` name.
 
-    def __init__(self, app) -> None:
+    A page of somebody else can let its own name lead to this machine (DNS rebinding), and its scripts could then read
+    what is uploaded here; they cannot change the name that the browser sends.
+    """
+    name = host.rsplit(']', 1)[0].lstrip('[') if host.startswith('[') else host.split(':')[0]
+    if name.lower() in ('localhost', *(other.lower() for other in allowed)):
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+class LocalOnly:
+    """ASGI layer that refuses foreign Host headers and tells the browser to load nothing from elsewhere."""
+
+    def __init__(self, app, allowed: Sequence[str] = ()) -> None:
         self.app = app
+        self.allowed = tuple(allowed)
 
     async def __call__(self, scope, receive, send) -> None:
+        if scope['type'] in ('http', 'websocket'):
+            host = dict(scope['headers']).get(b'host', b'').decode('latin-1')
+            if not is_own_host(host, self.allowed):
+                if scope['type'] == 'websocket':
+                    await send({'type': 'websocket.close', 'code': 1008})
+                    return
+                await send(
+                    {'type': 'http.response.start', 'status': 421, 'headers': [(b'content-type', b'text/plain')]}
+                )
+                await send({'type': 'http.response.body', 'body': b'Another host was asked for; see --allow-host.'})
+                return
+
         async def with_policy(message):
             if message['type'] == 'http.response.start':
                 message['headers'] = [*message.get('headers', ()), (b'content-security-policy', POLICY)]
@@ -131,6 +168,14 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     add_model_arguments(parser)
     parser.add_argument('--host', default='127.0.0.1', help='address to serve at (default: %(default)s)')
     parser.add_argument('--port', type=int, default=7860, help='(default: %(default)s)')
+    parser.add_argument(
+        '--allow-host',
+        nargs='+',
+        default=[],
+        metavar='NAME',
+        help='names under which the page may be asked for, besides addresses and localhost: behind a proxy',
+    )
+    add_pixel_argument(parser)
     add_device_argument(parser)
     args = parser.parse_args(argv)
     complete_model_arguments(parser, args)
@@ -139,8 +184,10 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
 
 
 def main(argv: Optional[List[str]] = None) -> int:
-    """Serve the page until Ctrl-C; returns the exit status."""
+    """Serve the page until Ctrl-C or SIGTERM; returns the exit status."""
     args = parse_args(argv)
+    if args.max_pixels:
+        set_max_pixels(args.max_pixels)
     os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'  # read when gradio is imported
     try:
         import gradio  # noqa: F401
@@ -152,6 +199,7 @@ def main(argv: Optional[List[str]] = None) -> int:
 
     with tempfile.TemporaryDirectory() as folder:
         os.environ['GRADIO_TEMP_DIR'] = folder  # uploads and results
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # or they would stay
         try:
             page = build_page(FaceLandmarker(args.config, args.checkpoint, args.device), write_examples(Path(folder)))
             page.launch(
@@ -159,11 +207,13 @@ def main(argv: Optional[List[str]] = None) -> int:
                 server_port=args.port,
                 share=False,
                 max_file_size='100mb',
-                app_kwargs=dict(middleware=[Middleware(LocalOnly)]),
+                app_kwargs=dict(middleware=[Middleware(LocalOnly, allowed=args.allow_host)]),
             )
         except (OSError, ValueError, TypeError) as error:
             print(f'{args.prog}: error: {error}', file=sys.stderr)
             return 2
+        except KeyboardInterrupt:
+            pass
     return 0
 
 

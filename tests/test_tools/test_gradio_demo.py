@@ -1,12 +1,15 @@
 """tools/gradio_demo.py: what the page shows, without gradio; and the page in a browser, where both are installed."""
 
+import asyncio
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
@@ -113,6 +116,61 @@ def test_without_gradio_the_extra_is_named(monkeypatch, capsys):
     monkeypatch.setenv('GRADIO_ANALYTICS_ENABLED', 'False')
     assert gradio_demo.main([]) == 2
     assert "pip install 'mmpose_sp[web]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    'host, own',
+    [
+        ('127.0.0.1:7860', True),
+        ('localhost:7860', True),
+        ('[::1]:7860', True),
+        ('192.168.0.7', True),
+        ('faces.example.org', True),
+        ('evil.example.com:7860', False),
+        ('localhost.evil.com', False),
+        ('127.0.0.1.nip.io', False),
+        ('', False),
+    ],
+)
+def test_a_foreign_host_is_refused(host, own):
+    """DNS rebinding: the name in the request is the attacker's."""
+    reached, sent = [], []
+
+    async def app(scope, receive, send):
+        reached.append(scope)
+
+    async def send(message):
+        sent.append(message)
+
+    layer = gradio_demo.LocalOnly(app, allowed=['faces.example.org'])
+    asyncio.run(layer({'type': 'http', 'headers': [(b'host', host.encode())]}, None, send))
+    assert bool(reached) == own
+    assert own or sent[0]['status'] == 421
+
+
+def test_uploads_go_at_sigterm(monkeypatch, tmp_path):
+    folders = []
+
+    class Page:
+        def launch(self, **options):
+            folders.append(Path(os.environ['GRADIO_TEMP_DIR']))
+            (folders[0] / 'upload.png').write_bytes(b'a face')
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+
+    monkeypatch.setitem(sys.modules, 'gradio', ModuleType('gradio'))
+    starlette = ModuleType('starlette.middleware')
+    starlette.Middleware = lambda *args, **options: None
+    monkeypatch.setitem(sys.modules, 'starlette', ModuleType('starlette'))
+    monkeypatch.setitem(sys.modules, 'starlette.middleware', starlette)
+    monkeypatch.setattr(gradio_demo, 'build_page', lambda *args: Page())
+    monkeypatch.setattr(gradio_demo, 'write_examples', lambda folder: [])
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert gradio_demo.main(['--device', 'cpu']) == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert not folders[0].exists()
 
 
 def test_in_a_browser(tmp_path):
