@@ -128,6 +128,8 @@ class Landmarker(BaseLandmarker):
         return _Crop(cut_out(image, center, scale, self.input_size), center, scale, box)
 
     def _find(self, crops: Sequence[_Crop], score_maps: bool) -> List[FaceResult]:
+        if not crops:
+            return []  # onnxruntime 1.23, the last one for Python 3.10, refuses empty batches
         alone = self.joint == 'off' and 'sites' in self._outputs
         wanted = dict(
             points='sites' if alone else 'landmarks',

@@ -15,7 +15,7 @@ from mmpose_sp.datasets.synthetic import render_face
 from mmpose_sp.runtime import Landmarker
 from mmpose_sp.utils.images import read_image
 
-pytest.importorskip('onnxruntime')
+onnxruntime = pytest.importorskip('onnxruntime')
 ROOT = Path(__file__).resolve().parents[2]
 ASTRONAUT = ROOT / 'docs' / 'images' / 'astronaut.jpg'
 TOLERANCE = 0.01  # px of the 128 px crop: crops may differ in the last bit of a pixel
@@ -103,7 +103,10 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path):
 
 
 def test_no_crop_is_no_face(runtime):
+    assert runtime._find([], False) == []
     width, height = runtime.input_size
+    if tuple(map(int, onnxruntime.__version__.split('.')[:2])) < (1, 24):
+        pytest.skip('this onnxruntime refuses empty batches')
     points, *_ = runtime._session.run(None, {'crops': np.zeros((0, height, width, 3), np.uint8)})
     assert points.shape == (0, runtime.num_landmarks, 2)
 
