@@ -183,10 +183,11 @@ def install_compiled_mmcv():
     version = re.search(r'^mmcv-lite==(\S+)', LOCK.read_text(), re.MULTILINE).group(1)
     say(f'mmcv {version} with its operators: compiled once, 7 to 10 minutes on two cores, and kept in the cache of uv')
     cuda = {} if os.environ.get('FORCE_CUDA') == '1' else dict(FORCE_CUDA='0', CUDA_VISIBLE_DEVICES='')
-    uv_pip('uninstall', '--quiet', 'mmcv-lite')
+    uv_pip('uninstall', '--quiet', 'mmcv-lite', 'mmcv')  # their files are the same ones
     uv_pip(
         'install',
-        *('--no-deps', '--no-binary', 'mmcv', '--reinstall-package', 'mmcv', f'mmcv=={version}'),
+        # not --reinstall-package, with which uv compiles again what it has
+        *('--no-deps', '--no-binary', 'mmcv', f'mmcv=={version}'),
         *(
             '--config-settings-package',
             f'mmcv:operators={"cpu" if cuda else "cuda"}',
