@@ -29,6 +29,7 @@ from mmpose_sp.apis.arguments import (
     add_model_arguments,
     add_pixel_argument,
     complete_model_arguments,
+    detection_options,
 )
 from mmpose_sp.apis.base_landmarker import BaseLandmarker
 from mmpose_sp.apis.drawing import draw_result
@@ -65,7 +66,7 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
         '--track',
         choices=('smooth', 'filter', 'none', 'off'),
         help='follow the faces of a video: landmarks smoothed by the frames around, or filtered by those before; none: '
-        'followed only; off: each frame by itself (default: smooth for videos, off where boxes are given)',
+        'followed only; off: each frame by itself (default: smooth for videos, off with boxes or --rotations)',
     )
     add_config_options(parser)
     add_pixel_argument(parser)
@@ -118,33 +119,15 @@ def read_boxes(args: argparse.Namespace) -> Any:
 
 def make_landmarker(args: argparse.Namespace) -> BaseLandmarker:
     """The model of the command line, by torch or, for an .onnx file, by onnxruntime."""
+    options = dict(detection_options(args), batch_size=args.batch_size, joint=args.joint)
     if args.config.endswith('.onnx'):
         from mmpose_sp.runtime import Landmarker
 
-        return Landmarker(
-            args.config,
-            args.detector,
-            args.batch_size,
-            args.min_confidence,
-            args.refine,
-            rotations=args.rotations,
-            joint=args.joint,
-        )
+        return Landmarker(args.config, **options)
     from mmpose_sp.apis import FaceLandmarker
 
-    return FaceLandmarker(
-        args.config,
-        args.checkpoint,
-        args.device,
-        args.detector,
-        args.detector_weights,
-        args.batch_size,
-        args.min_confidence,
-        args.refine,
-        args.cfg_options,
-        rotations=args.rotations,
-        joint=args.joint,
-    )
+    options.update(detector_weights=args.detector_weights, cfg_options=args.cfg_options)
+    return FaceLandmarker(args.config, args.checkpoint, args.device, **options)
 
 
 class Output:
@@ -259,7 +242,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError('--bboxes are those of one picture; give a folder its boxes by --bbox-file')
     given = boxes is not None or args.whole_image
     if args.track is None:
-        args.track = 'smooth' if source.kind == 'video' and not given else 'off'
+        args.track = 'smooth' if source.kind == 'video' and not given and not any(args.rotations) else 'off'
     if args.track != 'off' and given:
         raise ValueError('--track finds the boxes by itself: give no boxes')
     output = Output(args, source)

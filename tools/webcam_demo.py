@@ -15,7 +15,12 @@ from typing import List, Optional, Union
 import cv2
 import numpy as np
 
-from mmpose_sp.apis.arguments import add_detection_arguments, add_model_arguments, complete_model_arguments
+from mmpose_sp.apis.arguments import (
+    add_detection_arguments,
+    add_model_arguments,
+    complete_model_arguments,
+    detection_options,
+)
 from mmpose_sp.apis.base_landmarker import BaseLandmarker
 from mmpose_sp.apis.drawing import LAYERS, draw_result
 from mmpose_sp.apis.sources import Source, open_source
@@ -94,11 +99,8 @@ def main(argv: Optional[List[str]] = None) -> int:
             args.config,
             args.checkpoint,
             args.device,
-            args.detector,
-            args.detector_weights,
-            min_confidence=args.min_confidence,
-            refine=args.refine,
-            rotations=args.rotations,
+            detector_weights=args.detector_weights,
+            **detection_options(args),
         )
         writer = VideoWriter(args.out, source.fps) if args.out else None
         return run(args, landmarker, source, writer)
@@ -111,8 +113,8 @@ def run(args: argparse.Namespace, landmarker: BaseLandmarker, source: Source, wr
     """Draw frame after frame until the end, a key or ``--max-frames``."""
     layers, rate, count, faces = args.draw, 0.0, 0, 0
     options = dict(errors='record', progress=False, keep_image=True)
-    if args.whole_image:
-        results = landmarker.iterate(source, whole_image=True, **options)
+    if args.whole_image or any(args.rotations):
+        results = landmarker.iterate(source, whole_image=args.whole_image, **options)
     else:
         results = FaceTracker(landmarker).track(source, **options)
     last = time.perf_counter()

@@ -1,6 +1,7 @@
 """Arguments that several tools have. Light: what they are about is imported after the arguments."""
 
 import argparse
+from typing import Any, Dict
 
 from mmpose_sp.faces import JOINT
 from mmpose_sp.utils.dict_action import DictAction
@@ -100,6 +101,12 @@ def add_detection_arguments(parser: argparse.ArgumentParser, boxes: argparse._Ac
         help='what the pictures show (default: boundaries confidence)',
     )
     add_device_argument(parser)
+
+
+def detection_options(args: argparse.Namespace) -> Dict[str, Any]:
+    """What :func:`add_detection_arguments` has read, as arguments of a landmarker of either kind."""
+    names = ('detector', 'min_confidence', 'refine', 'rotations')
+    return {name: getattr(args, name) for name in names}
 
 
 def complete_model_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:

@@ -33,7 +33,7 @@ class FaceResult:
         track: Number of the face in a video that is tracked.
         joint_covariance: (2K, 2K) float32 px^2 of x_1, y_1, x_2, ...; None where landmarks are
             not joined.
-        quality (float, optional): In [0, 1], whether this is a face and its landmarks can be trusted: how much of what
+        quality: In [0, 1], whether this is a face and its landmarks can be trusted: how much of what
             the shape prior leaves open the picture settled, less where no face looks so. None where landmarks are not
             joined.
     """

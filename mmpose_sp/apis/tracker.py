@@ -58,7 +58,8 @@ class FaceTracker:
         lag: Frames that ``'smooth'`` looks ahead at least.
 
     Raises:
-        ValueError: An option that is out of range.
+        ValueError: An option that is out of range, or a landmarker that looks for turned faces: those are found in each
+            frame by itself.
     """
 
     def __init__(
@@ -74,6 +75,8 @@ class FaceTracker:
             raise ValueError(f'smoothing must be one of {SMOOTHING}, got {smoothing!r}')
         if detect_every < 1 or lag < 1:
             raise ValueError(f'detect_every and lag must be at least 1, got {detect_every} and {lag}')
+        if any(landmarker.rotations):
+            raise ValueError(f'upright faces are followed, not those of rotations={landmarker.rotations}')
         self.landmarker = landmarker
         self.smoothing = smoothing
         self.detect_every = detect_every
@@ -162,18 +165,13 @@ class FaceTracker:
         return found
 
     def _find_new(self, image: np.ndarray, known: List[FaceResult]) -> List[FaceResult]:
-        """Detected faces that are none of the known ones, cropped anew by their landmarks."""
-        boxes = np.reshape(self.landmarker.detector(image)[0], (-1, 4))
+        """The faces that the landmarker finds by itself, but for the known ones."""
+        (result,) = self.landmarker([image], errors='record', progress=False)
         old = np.array([_box(face) for face in known]).reshape(-1, 4)
-        boxes = np.array([box for box in boxes if not (overlap(box, old) > SAME).any()]).reshape(-1, 4)
-        for _ in range(self.landmarker.refine + 1):
-            faces = [face for face in self._landmarks(image, list(boxes)) if face is not None]
-            boxes = np.array([_box(face) for face in faces]).reshape(-1, 4)
         return [
             face
-            for face, box in zip(faces, boxes)
-            if face.confidence.mean() >= max(self.min_confidence, self.landmarker.min_confidence)
-            and not (overlap(box, old) > SAME).any()
+            for face in result.faces
+            if face.confidence.mean() >= self.min_confidence and not (overlap(_box(face), old) > SAME).any()
         ]
 
     def _landmarks(self, image: np.ndarray, boxes: List[np.ndarray]) -> List[Optional[FaceResult]]:

@@ -21,23 +21,23 @@ def picture(*places, brightness=0):
 
 
 class SpotLandmarker:
-    """Landmarks around the bright pixel of a box; counts how often the detector was asked."""
+    """Landmarks around the bright pixel of a box, or of the picture; counts how often the picture was searched."""
 
-    min_confidence, refine = 0.0, 1
+    rotations = (0,)
 
     def __init__(self):
         self.looks = 0
         self.noise = np.random.default_rng(0)
         self.sigma = 0.0
 
-    def detector(self, image):
+    def search(self, image):
         self.looks += 1
         ys, xs = np.nonzero(image[..., 0] == 255)
-        boxes = np.stack([xs - 12, ys - 12, xs + 12, ys + 12], axis=1).astype(np.float32)
-        return boxes, np.ones(len(boxes), np.float32)
+        return np.stack([xs - 12, ys - 12, xs + 12, ys + 12], axis=1).astype(np.float32)
 
-    def __call__(self, images, bboxes, errors, progress):
-        (image,), (boxes,) = images, bboxes
+    def __call__(self, images, errors, progress, bboxes=None):
+        (image,) = images
+        (boxes,) = bboxes or [self.search(image)]
         return [ImageResult('array 0', [self.face(image, box) for box in boxes])]
 
     def face(self, image, box):
@@ -156,6 +156,13 @@ def test_a_frame_that_cannot_be_read_is_recorded():
     results = list(FaceTracker(SpotLandmarker()).track(Source(iter(frames), 'video', 4, live=True), errors='record'))
     assert [result.error for result in results] == [None, None, 'damaged', None]
     assert tracks(results) == [[0], [0], [], [0]]
+
+
+def test_turned_faces_are_not_followed():
+    landmarker = SpotLandmarker()
+    landmarker.rotations = (0, 90)
+    with pytest.raises(ValueError, match='rotations'):
+        FaceTracker(landmarker)
 
 
 @pytest.mark.parametrize('options', [dict(smoothing='kalman'), dict(detect_every=0), dict(lag=0)])
