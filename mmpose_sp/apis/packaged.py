@@ -11,8 +11,7 @@ PACKAGED = {
     'accurate': _WEIGHTS / 'effnet-lite0_sp_300w-part',
 }
 DEFAULT = 'fast'
-#: Least mean confidence of a face that a detector found. Below, no landmarks on validation faces, also on blurred,
-#: dark, noisy, turned and half covered ones, were within 10% of the annotation (docs/detectors.md).
+#: Least mean confidence of a face that a detector found; those of upright faces are well above it (docs/detectors.md).
 MIN_CONFIDENCE = {'fast': 0.6, 'accurate': 0.5}
 
 
