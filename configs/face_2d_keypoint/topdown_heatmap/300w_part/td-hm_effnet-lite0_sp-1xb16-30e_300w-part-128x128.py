@@ -16,6 +16,4 @@ optim_wrapper = dict(optimizer=dict(lr=4e-3), paramwise_cfg=dict(custom_keys=dic
 train_dataloader = dict(batch_size=16, dataset=dict(codec=codec, pipeline=_base_.train_pipeline_128))
 val_dataloader = dict(dataset=dict(pipeline=_base_.val_pipeline_128))
 test_dataloader = val_dataloader
-default_hooks = dict(
-    checkpoint=dict(interval=3, save_best='NME', rule='less'), channels_last=dict(type='ChannelsLastHook')
-)
+default_hooks = dict(checkpoint=dict(interval=3, save_best='NME', rule='less'))
