@@ -13,3 +13,4 @@ default_hooks = dict(
 )
 
 env_cfg = dict(cudnn_benchmark=True)  # all inputs of a config have one size: the search for the fastest kernels pays
+randomness = dict(seed=None)  # any; --cfg-options randomness.seed=0 repeats a training, and sweep.py can vary it
