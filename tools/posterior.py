@@ -21,84 +21,22 @@ import argparse
 import importlib.util
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Dict
 
 import numpy as np
 
 from mmpose_sp.apis.arguments import add_trained_arguments
-from mmpose_sp.apis.crops import heatmap_to_image
-from mmpose_sp.faces import crop_of_box, crop_to_image, find_scheme, invert, map_grid, transform_points
+from mmpose_sp.faces import crop_of_box, crop_to_image, find_scheme, invert, transform_points
 from mmpose_sp.utils.atomic import atomic_path
 
 if TYPE_CHECKING:
     from mmengine.config import Config
-    from torch import Tensor, nn
 
+    from mmpose_sp.apis.collected_faces import Collected
     from mmpose_sp.evaluation.joining import Faces
     from mmpose_sp.posterior import Calibration, JointPosterior
 
 TOOLS = Path(__file__).resolve().parent
-
-
-class Collected(NamedTuple):
-    """A set of faces with their annotations and predictions, heatmap px."""
-
-    scores: Optional[Tensor]  # (N, K, h, w)
-    covariances: Optional[Tensor]  # (N, K, 2, 2), calibrated; these or the scores
-    labels: Tensor  # (N, K, 2)
-    predictions: Tensor  # (N, K, 2)
-    counted: np.ndarray  # (N, K) bool
-    eps: float
-
-    def faces(self, model: nn.Module, calibration: Optional[Calibration]) -> Faces:
-        """The same in input px, with calibrated covariances; without any for heatmaps (no calibration)."""
-        import torch
-
-        from mmpose_sp.evaluation.joining import Faces
-        from mmpose_sp.evaluation.scores import face_normaliser
-        from mmpose_sp.posterior import read_sites
-
-        codec = model.head.decoder
-        grid = map_grid(codec.input_size, codec.heatmap_size, getattr(codec, 'grid', 'mmpose'))
-        points, labels = (
-            torch.stack(grid.to_input(*values.double().unbind(-1)), dim=-1)
-            for values in (self.predictions, self.labels)
-        )
-        covariances = self.covariances
-        if calibration is not None and covariances is None:
-            covariances = read_sites(self.scores, 'none', self.eps, calibration).covariance
-        if covariances is not None:
-            stride = torch.tensor(grid.stride, dtype=torch.float64)
-            covariances = covariances.double() * stride[:, None] * stride
-        scheme = find_scheme(model.dataset_meta['dataset_name'])
-        norm = face_normaliser(labels.numpy(), scheme, self.counted)
-        return Faces(points, covariances, labels, self.counted, norm)
-
-
-def collect(
-    model: nn.Module, loader: Dict[str, Any], name: str, calibration: Optional[Calibration] = None
-) -> Collected:
-    """Run a model on the faces of a dataloader; with a calibration the score maps are read at once and not kept."""
-    import torch
-
-    from mmpose_sp.apis.predicted_samples import counted_landmarks, predicted_samples
-    from mmpose_sp.posterior import read_sites
-
-    scores, covariances, labels, predictions, counted = [], [], [], [], []
-    eps = getattr(model.head.decoder, 'eps', 1.0)
-    for sample in predicted_samples(model, loader, name):
-        matrix = heatmap_to_image(model.head.decoder, sample.input_center, sample.input_scale)
-        for target, faces in ((labels, sample.gt_instances), (predictions, sample.pred_instances)):
-            target.append(transform_points(faces.keypoints[0], invert(matrix)))
-        counted.append(counted_landmarks(sample))
-        maps = sample.pred_fields.heatmaps.cpu()
-        if calibration is None:
-            scores.append(maps)
-        else:
-            covariances.append(read_sites(maps[None], 'none', eps, calibration).covariance[0])
-    as_tensor = [torch.from_numpy(np.stack(values)).float() for values in (labels, predictions)]
-    maps, spreads = (torch.stack(values) if values else None for values in (scores, covariances))
-    return Collected(maps, spreads, *as_tensor, np.stack(counted), eps)
 
 
 def evaluate(data: Collected, calibration: Calibration) -> Dict[str, object]:
@@ -287,9 +225,9 @@ def main(argv=None) -> None:
     import torch
     from mmengine.registry import init_default_scope
 
+    from mmpose_sp.apis.collected_faces import collect, has_posterior
     from mmpose_sp.apis.model_loading import choose_device, load_config, load_model
     from mmpose_sp.apis.predicted_samples import loader_of
-    from mmpose_sp.codecs import ImageAwareLabelSmoothing
     from mmpose_sp.evaluation import joining
     from mmpose_sp.evaluation import reliability as measures
     from mmpose_sp.posterior import Calibration
@@ -300,13 +238,13 @@ def main(argv=None) -> None:
             check_split(config)
         config.model.test_cfg = dict(config.model.get('test_cfg') or {}, output_heatmaps=True, joint='off')
         model = load_model(config, args.checkpoint, choose_device(args.device))
-        has_posterior = isinstance(model.head.decoder, ImageAwareLabelSmoothing)
-        if (args.package or args.like) and not has_posterior:
+        is_posterior = has_posterior(model)
+        if (args.package or args.like) and not is_posterior:
             raise ValueError(f'{args.config}: this model predicts heatmaps, which have no posterior to store')
         init_default_scope(config.get('default_scope', 'mmpose'))
         collected = {args.fit: collect(model, loader_of(config, args.fit), args.fit)}
         calibration = None
-        if has_posterior:
+        if is_posterior:
             seen = collected[args.fit]
             calibration = measures.fit_calibration(seen.scores, seen.labels, seen.predictions, seen.eps, seen.counted)
         if args.fit == 'val':
@@ -324,7 +262,7 @@ def main(argv=None) -> None:
         like = other_posterior(args.like) if args.like else None
         if like is not None:
             faces['train'] = annotated(loader, model.head.decoder)
-        if has_posterior:
+        if is_posterior:
             posterior = joining.fit_joint_posterior(
                 faces['train'], faces['val'], calibration, flip_indices, width, like
             )
@@ -336,7 +274,7 @@ def main(argv=None) -> None:
         args.parser.error(str(error))
     written = args.out_dir / 'posterior.json', args.out_dir / 'posterior.pth', args.out_dir / 'calibration.png'
     print('\n\n'.join(markdown(report['joining'], split) for split in ('val', 'test')))
-    if has_posterior:
+    if is_posterior:
         report.update(
             calibration=calibration._asdict(),
             before=evaluate(collected['test'], Calibration()),

@@ -5,7 +5,7 @@ from typing import Any, Tuple
 import cv2
 import numpy as np
 
-from mmpose_sp.faces import compose, crop_to_image, map_grid
+from mmpose_sp.faces import MapGrid, compose, crop_to_image, map_grid
 
 
 def cut_out(image: np.ndarray, center: np.ndarray, scale: np.ndarray, input_size: Tuple[int, int]) -> np.ndarray:
@@ -20,13 +20,22 @@ def cut_out(image: np.ndarray, center: np.ndarray, scale: np.ndarray, input_size
     return cv2.warpAffine(image, crop_to_image(center, scale, input_size), tuple(input_size), flags=flags)
 
 
+def grid_of(codec: Any) -> MapGrid:
+    """Where the pixels of a codec's maps lie in the input; input px themselves for a codec without maps.
+
+    Args:
+        codec: Knows the sizes and the grid of its maps; what has no ``grid`` is one of mmpose's.
+    """
+    size = getattr(codec, 'heatmap_size', codec.input_size)
+    return map_grid(codec.input_size, size, getattr(codec, 'grid', 'mmpose'))
+
+
 def heatmap_to_image(codec: Any, center: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Affine map (2, 3), float64, from heatmap px to image px, for a crop without rotation.
 
     Args:
-        codec: Knows the sizes and the grid of the maps; what has no ``grid`` is one of mmpose's.
+        codec: See :func:`grid_of`.
         center: (2,) centre of the crop in image px (``input_center``).
         scale: (2,) size of the crop in image px (``input_scale``).
     """
-    grid = map_grid(codec.input_size, codec.heatmap_size, getattr(codec, 'grid', 'mmpose'))
-    return compose(crop_to_image(center, scale, codec.input_size), grid.matrix)
+    return compose(crop_to_image(center, scale, codec.input_size), grid_of(codec).matrix)

@@ -142,18 +142,26 @@ def offsets(joined: Tensor, train: Faces, mean: Tensor, covariance: Tensor, widt
     }
 
 
-def table(faces: Dict[str, Faces], flip_indices: Sequence[int], width: float, threshold: float) -> list:
-    """Every noise with every offset, the sites alone among them, on validation and test faces.
+class Reading(NamedTuple):
+    """Landmarks of faces by one way to see the noise of a site, with one offset.
+
+    Attributes:
+        noise, offset: Which.
+        found: Of validation and test faces, (N, K, 2) each.
+    """
+
+    noise: str
+    offset: str
+    found: Dict[str, Tensor]
+
+
+def readings(faces: Dict[str, Faces], flip_indices: Sequence[int], width: float) -> Iterator[Reading]:
+    """Every noise with every offset, the sites alone first.
 
     Args:
         faces: ``train``, ``val`` and ``test``.
         flip_indices: Of the landmark scheme.
         width: Of the input, px.
-        threshold: Of FR and AUC, percent.
-
-    Returns:
-        Dicts of noise, offset, and for each split NME, FR, AUC, and the gain in NME on the sites, with its interval
-        of 95% (paired bootstrap over faces).
     """
     train = faces['train'].complete()
     mean, covariance = fitting.fit_prior(train.labels, flip_indices, width)
@@ -170,17 +178,25 @@ def table(faces: Dict[str, Faces], flip_indices: Sequence[int], width: float, th
     ways = [('sites alone', lambda part: part.points)]
     for name, noise, correlated in noises(faces, prior, width):
         ways.append((name, lambda part, noise=noise, correlated=correlated: prior(part, noise, correlated)))
-    rows = []
     for name, find in ways:
         joined = {split: find(part) for split, part in dict(faces, train=train).items()}
         added = offsets(joined['train'], train, mean, covariance, width)
         for offset in OFFSETS:
-            row: Dict[str, Any] = dict(noise=name, offset=offset)
-            for split in ('val', 'test'):
-                found = joined[split] + added[offset](joined[split])
-                row[split] = scores_of(found, faces[split], threshold)
-            rows.append(row)
-    return rows
+            found = {split: joined[split] + added[offset](joined[split]) for split in ('val', 'test')}
+            yield Reading(name, offset, found)
+
+
+def table(faces: Dict[str, Faces], flip_indices: Sequence[int], width: float, threshold: float) -> list:
+    """:func:`readings` as dicts of noise, offset, and for each split NME, FR, AUC at a threshold in percent, and the
+    gain in NME on the sites, with its interval of 95% (paired bootstrap over faces)."""
+    return [
+        dict(
+            noise=reading.noise,
+            offset=reading.offset,
+            **{split: scores_of(found, faces[split], threshold) for split, found in reading.found.items()},
+        )
+        for reading in readings(faces, flip_indices, width)
+    ]
 
 
 def short_table(faces: Dict[str, Faces], posterior: JointPosterior, threshold: float) -> list:

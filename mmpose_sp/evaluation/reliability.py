@@ -8,6 +8,7 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 import torch
 from scipy.optimize import minimize, minimize_scalar
+from scipy.stats import mannwhitneyu
 from torch import Tensor
 
 from mmpose_sp.posterior import Calibration, read_sites
@@ -146,6 +147,13 @@ def fit_calibration(
 def standard_deviations(covariances: np.ndarray) -> np.ndarray:
     """sqrt(trace C) (...,) of (..., 2, 2): the expected distance, as a root mean square."""
     return np.sqrt(np.trace(covariances, axis1=-2, axis2=-1))
+
+
+def area_under_roc(good: np.ndarray, bad: np.ndarray) -> float:
+    """Probability that a good one (N,) has a higher score than a bad one (M,); ties count half. NaN without either."""
+    if not len(good) or not len(bad):
+        return float('nan')
+    return float(mannwhitneyu(good, bad).statistic / (len(good) * len(bad)))
 
 
 def rounded(values: Sequence[float], digits: int = 4) -> List[float]:

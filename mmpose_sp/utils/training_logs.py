@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Dict, List, NamedTuple
+from typing import Dict, List, NamedTuple, Optional
 
 import numpy as np
 
@@ -51,6 +51,12 @@ def read_curve(path: str, metric: str = 'NME') -> Curve:
         raise ValueError(f'{path}: no value of {metric!r}; {hint}')
     epochs = np.array(sorted(points))
     return Curve(epochs, np.array([points[e] for e in epochs]))
+
+
+def epochs_to_reach(curve: Curve, target: float, lower_is_better: bool = True) -> Optional[int]:
+    """First epoch whose value is at least as good as ``target``; None if no epoch is."""
+    good = curve.values <= target if lower_is_better else curve.values >= target
+    return int(curve.epochs[good.argmax()]) if good.any() else None
 
 
 def _read_lines(log: Path) -> List[dict]:

@@ -10,6 +10,7 @@ from mmengine.registry import init_default_scope
 from tiny_run import ROOT, write_config
 from tools_by_path import load_tool
 
+from mmpose_sp.apis.collected_faces import collect
 from mmpose_sp.apis.model_loading import load_config, load_model
 from mmpose_sp.apis.predicted_samples import loader_of, predicted_samples
 from mmpose_sp.evaluation import face_normaliser, per_face_nme
@@ -36,7 +37,7 @@ def model(config_file):
 
 
 def test_annotations_come_in_heatmap_px(config_file, model):
-    collected = tool.collect(model, loader_of(load_config(config_file), 'val'), 'val')
+    collected = collect(model, loader_of(load_config(config_file), 'val'), 'val')
     faces = json.loads((config_file.parent / 'faces.json').read_text())['annotations']
     assert collected.scores.shape == (len(faces), 98, 16, 16) and collected.counted.all()
     for face, labels in zip(faces, collected.labels):
@@ -103,7 +104,7 @@ def test_what_belongs_to_the_annotations_is_taken_from_another_model(config_file
     assert torch.equal(posterior.noise_precision, other.noise_precision) and torch.equal(posterior.slope, other.slope)
     ratio = posterior.offset / other.offset
     torch.testing.assert_close(ratio, ratio[:1].expand_as(ratio))
-    faces = tool.collect(model, loader_of(load_config(config_file), 'test'), 'test').faces(model, None)
+    faces = collect(model, loader_of(load_config(config_file), 'test'), 'test').faces(model, None)
     crops = tool.annotated(loader_of(load_config(config_file), 'test'), model.head.decoder)
     torch.testing.assert_close(crops.labels, faces.labels, atol=1e-2, rtol=0)  # without running any network
     with pytest.raises(SystemExit):

@@ -87,11 +87,6 @@ def hard_boxes(image: np.ndarray, truth: np.ndarray, rng: np.random.Generator) -
     return found
 
 
-def area_under_roc(good: np.ndarray, bad: np.ndarray) -> float:
-    """Probability that a good one has the higher score; ties count half."""
-    return float(((good[:, None] > bad).mean() + (good[:, None] >= bad).mean()) / 2)
-
-
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_trained_arguments(parser)
@@ -111,6 +106,7 @@ def main(argv=None) -> None:
     from mmpose_sp.apis import FaceLandmarker
     from mmpose_sp.apis.predicted_samples import loader_of
     from mmpose_sp.evaluation import face_normaliser
+    from mmpose_sp.evaluation.reliability import area_under_roc
     from mmpose_sp.faces import find_scheme
     from mmpose_sp.utils.images import read_image
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Dict, NamedTuple, Optional, Tuple
 
 from mmpose_sp.utils.atomic import atomic_path
-from mmpose_sp.utils.training_logs import Curve, read_curve
+from mmpose_sp.utils.training_logs import Curve, epochs_to_reach, read_curve
 
 
 class Convergence(NamedTuple):
@@ -28,12 +28,6 @@ class Convergence(NamedTuple):
     slow: Optional[int]
     ratio: Optional[float]
     trained: bool = True
-
-
-def epochs_to_reach(curve: Curve, target: float, lower_is_better: bool = True) -> Optional[int]:
-    """First epoch whose value is at least as good as ``target``; None if no epoch is."""
-    good = curve.values <= target if lower_is_better else curve.values >= target
-    return int(curve.epochs[good.argmax()]) if good.any() else None
 
 
 def has_trained(curve: Curve, lower_is_better: bool = True) -> bool:

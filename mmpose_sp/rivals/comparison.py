@@ -1,0 +1,178 @@
+"""The comparison itself: who is trained when, and what is known so far.
+
+Trials of a few epochs choose each contestant's learning rate on validation faces; then everybody trains once; then
+the best on validation train from more seeds. Every training leaves a record; a comparison that is started again, or
+twice at once, does only what nobody has done.
+"""
+
+import json
+import time
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, List, Optional
+
+from .contestants import CONTESTANTS, OURS, Contestant
+from .tracks import Run, Track, training_config
+from .trainings import best_checkpoint, claim, identity, read_record, train, write_record
+
+Record = Dict[str, Any]
+MOST_TRIALS = 6  # of learning rates: a grid whose best is at its edge grows by factors of two up to this
+BEST, SEEDS = 6, 3
+
+
+class Comparison:
+    """Trainings of some contestants on a track.
+
+    Args:
+        track, data: Where.
+        contestants: Who, by name.
+        folder: Each training in a folder of its own below it.
+        known: Records of another machine, by :attr:`Run.name`: they are not trained again.
+        options: As by ``--cfg-options``, for all.
+        workers: Processes that load faces.
+        scorer: Of a config and a checkpoint, see :func:`mmpose_sp.rivals.scoring.score`; it runs for trainings that
+            are no trials.
+        say: Takes a line on what happens.
+    """
+
+    def __init__(
+        self,
+        track: Track,
+        data: str,
+        contestants: Dict[str, Contestant],
+        folder: Path,
+        known: Dict[str, Record],
+        options: Dict[str, Any],
+        workers: int,
+        scorer: Callable,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        self.track, self.data, self.contestants, self.folder = track, data, contestants, folder
+        self.known, self.options, self.workers, self.scorer, self.say = known, options, workers, scorer, say
+
+    def config(self, run: Run) -> Any:
+        """The config of a run."""
+        return training_config(self.track, self.data, self.contestants[run.contestant], run, self.workers, self.options)
+
+    def record(self, run: Run) -> Optional[Record]:
+        """What is known of a run, None if it has not been trained.
+
+        Raises:
+            ValueError: It was trained with another config.
+        """
+        record = read_record(self.folder / run.name) or self.known.get(run.name)
+        if record is not None and record['identity'] != identity(self.config(run)):
+            raise ValueError(
+                f'{run.name} was trained with another config: remove its folder in {self.folder} and its record from '
+                'the JSON file, or take another --work-dir and --out'
+            )
+        return record
+
+    def run(self, runs: Iterable[Run], scored: bool) -> None:
+        """Train what is not trained yet; wait for what another process is training."""
+        missing = [run for run in runs if self.record(run) is None]
+        while missing:
+            for run in list(missing):
+                with claim(self.folder / run.name) as mine:
+                    if mine and self.record(run) is None:
+                        self._train(run, scored)
+                if mine:
+                    missing.remove(run)
+            if missing:
+                time.sleep(5)
+
+    def _train(self, run: Run, scored: bool) -> None:
+        config, folder = self.config(run), self.folder / run.name
+        self.say(f'{time.strftime("%H:%M:%S")} {run.name}')
+        record = dict(run._asdict(), identity=identity(config), **train(config, folder))
+        if scored and record['best'] is not None:
+            record['scores'] = self.scorer(config, str(best_checkpoint(folder)))
+        write_record(record, folder)
+        self.say(f'{time.strftime("%H:%M:%S")} {run.name}: validation NME {record["best"] or record["error"]}')
+
+    def trials(self, name: str) -> List[Record]:
+        """The finished trials of a contestant, slowest first."""
+        epochs = self.track.trial_epochs
+        everything = [Run(name, rate, epochs, 0) for rate in self._possible_rates()]
+        found = [self.record(run) for run in everything]
+        return [record for record in found if record is not None]
+
+    def _possible_rates(self) -> List[float]:
+        low, high = min(self.track.rates), max(self.track.rates)
+        more = range(1, MOST_TRIALS)
+        return sorted({*self.track.rates, *(low / 2**n for n in more), *(high * 2**n for n in more)})
+
+    def next_trials(self, name: str) -> List[Run]:
+        """Learning rates that a contestant is to try: the grid, then one beyond an edge where the best lies there."""
+        done = {record['rate']: record['best'] for record in self.trials(name)}
+        rates = [rate for rate in self.track.rates if rate not in done]
+        if not rates and len(done) < MOST_TRIALS:
+            best = min(done, key=lambda rate: _value(done[rate]))
+            if best == max(done):
+                rates = [2 * best]
+            elif best == min(done):
+                rates = [best / 2]
+        return [Run(name, rate, self.track.trial_epochs, 0) for rate in rates]
+
+    def choose_rates(self) -> None:
+        """All trials of all contestants that have any."""
+        while True:
+            missing = [run for name in self.contestants if self._tries(name) for run in self.next_trials(name)]
+            if not missing:
+                return
+            self.run(missing, scored=False)
+
+    def _tries(self, name: str) -> bool:
+        return not self.contestants[name].variant_of
+
+    def rate(self, name: str) -> Optional[float]:
+        """The learning rate that a contestant's trials chose, None while they are not finished."""
+        name = self.contestants[name].variant_of or name
+        if name not in self.contestants or self.next_trials(name):
+            return None
+        trials = self.trials(name)
+        return min(trials, key=lambda record: _value(record['best']))['rate'] if trials else None
+
+    def finals(self, seeds: Iterable[int], names: Optional[Iterable[str]] = None) -> List[Run]:
+        """The trainings that are tested, of contestants whose rate is chosen."""
+        rates = {name: self.rate(name) for name in (self.contestants if names is None else names)}
+        return [
+            Run(name, rate, self.track.epochs, seed)
+            for seed in seeds
+            for name, rate in rates.items()
+            if rate is not None
+        ]
+
+    def best(self) -> List[str]:
+        """The contestants that train from more seeds: the best on validation, ours among them."""
+        records = [(run, self.record(run)) for run in self.finals([0])]
+        ranked = sorted((pair for pair in records if pair[1]), key=lambda pair: _value(pair[1]['best']))
+        names = [run.contestant for run, _ in ranked]
+        first = names[:BEST]
+        return first if OURS in first or OURS not in names else [*first[: BEST - 1], OURS]
+
+    def run_until(self, stage: int) -> None:
+        """0: the trials alone; 1: and one training of each; 2: and the other seeds of the best."""
+        self.choose_rates()
+        if stage > 0:
+            self.run(self.finals([0]), scored=True)
+        if stage > 1:
+            self.run(self.finals(range(1, SEEDS), self.best()), scored=True)
+
+    def records(self) -> Dict[str, Record]:
+        """All that is known, by :attr:`Run.name`: of this folder, and of other machines."""
+        own = (read_record(path.parent) for path in sorted(self.folder.glob('*/record.json')))
+        return {**self.known, **{Run(*(r[field] for field in Run._fields)).name: r for r in own if r}}
+
+
+def _value(best: Optional[float]) -> float:
+    return float('inf') if best is None else best
+
+
+def with_ours(names: List[str]) -> List[str]:
+    """Names of contestants, with those that they take their learning rate from."""
+    return [*names, *{CONTESTANTS[name].variant_of for name in names if name in CONTESTANTS} - {'', *names}]
+
+
+def load_known(path: Path) -> Dict[str, Record]:
+    """The records of a JSON file that :func:`mmpose_sp.rivals.page.write` made; none if there is no such file."""
+    return json.loads(path.read_text())['records'] if path.is_file() else {}

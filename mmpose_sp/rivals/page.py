@@ -1,0 +1,180 @@
+"""What came out: one page with a table, curves and CED, and one JSON file."""
+
+import json
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+
+import numpy as np
+
+from mmpose_sp.benchmarks.report import table
+from mmpose_sp.evaluation.ced import plot_ced
+from mmpose_sp.evaluation.joining import bootstrap
+from mmpose_sp.evaluation.scores import ced_auc, failure_rate
+from mmpose_sp.utils.atomic import atomic_path
+from mmpose_sp.utils.training_logs import Curve, epochs_to_reach
+
+from .comparison import Comparison, Record
+from .contestants import OURS
+from .scoring import ALONE, JOINED, OFFSET, READINGS
+
+ROWS = {ALONE: 'as the head reads', OFFSET: '+ offset of the annotations', JOINED: '+ landmarks joined'}
+
+
+class Row(NamedTuple):
+    """A contestant with its tested trainings, by seed."""
+
+    name: str
+    records: Dict[int, Record]
+
+    def errors(self, reading: str, seeds: Sequence[int]) -> np.ndarray:
+        """(seeds, N) percent, of the test faces."""
+        return np.array([self.records[seed]['scores'][reading]['test'] for seed in seeds])
+
+    @property
+    def curve(self) -> Curve:
+        """Validation NME, mean over the seeds."""
+        curves = [record['curve'] for record in self.records.values()]
+        return Curve(np.array(curves[0][0]), np.mean([curve[1] for curve in curves], axis=0))
+
+
+def rows_of(comparison: Comparison) -> List[Row]:
+    """Contestants that were tested, the best on the validation faces first."""
+    rows = []
+    for name in comparison.contestants:
+        records: Dict[int, Record] = {}
+        for record in comparison.records().values():
+            if record['contestant'] == name and 'scores' in record:
+                records[record['seed']] = record
+        if records:
+            rows.append(Row(name, dict(sorted(records.items()))))
+    return sorted(rows, key=lambda row: np.mean([record['best'] for record in row.records.values()]))
+
+
+def compare(row: Row, ours: Row, reading: str) -> str:
+    """How much larger the error of a contestant is than ours, with its 95% interval, over the seeds that both have."""
+    seeds = sorted(set(row.records) & set(ours.records))
+    if not seeds or row.name == OURS:
+        return ''
+    gain = (row.errors(reading, seeds) - ours.errors(reading, seeds)).mean(axis=0)
+    return f'{gain.mean():+.3f} {bootstrap(gain)}'
+
+
+def spread(values: Sequence[float], digits: int) -> str:
+    """Mean, and the standard deviation of a few."""
+    text = f'{np.mean(values):.{digits}f}'
+    return text + (f' ({np.std(values, ddof=1):.{digits}f})' if len(values) > 1 else '')
+
+
+def result_table(comparison: Comparison, rows: List[Row], reading: str, threshold: float) -> str:
+    """Markdown of NME, FR and AUC of the test faces under a reading; ours against each."""
+    ours = next((row for row in rows if row.name == OURS), None)
+    lines: List[Dict[str, Any]] = []
+    for row in rows:
+        errors = row.errors(reading, list(row.records))
+        line: Dict[str, Any] = {
+            'head': comparison.contestants[row.name].title,
+            'seeds': len(errors),
+            'validation': spread([np.mean(r['scores'][reading]['val']) for r in row.records.values()], 3),
+            'NME': spread(errors.mean(axis=1), 3),
+            'FR': spread([failure_rate(face, threshold) for face in errors], 2),
+            'AUC': spread([ced_auc(face, threshold) for face in errors], 3),
+        }
+        if ours:
+            line['NME above ours'] = compare(row, ours, reading)
+        lines.append(line)
+    return table(lines)
+
+
+def cost_table(comparison: Comparison, rows: List[Row]) -> str:
+    """Markdown of what a training costs, and when it passes the final validation NME of others."""
+    targets = {name: row for name in ('star', 'softargmax') for row in rows if row.name == name}
+    rival = next((row for row in rows if not row.name.startswith(OURS)), None)
+    if rival:
+        targets.setdefault(rival.name, rival)
+    lines = []
+    for row in rows:
+        record = next(iter(row.records.values()))
+        tried = comparison.contestants[row.name].variant_of or row.name
+        line: Dict[str, Any] = {
+            'head': comparison.contestants[row.name].title,
+            'needs': comparison.contestants[row.name].needs,
+            'M weights': f'{record["scores"]["parameters"] / 1e6:.2f}',
+            'learning rate': f'{record["rate"]:g}',
+            'trials': ', '.join(f'{r["rate"]:g}: {_shown(r["best"])}' for r in comparison.trials(tried)),
+            's a step': f'{record["step_s"]:.3f}' if record['step_s'] else '',
+            'GPU MB': record['memory_mb'],
+            'confidence AUROC': f'{np.mean([r["scores"]["auroc"] for r in row.records.values()]):.3f}',
+        }
+        for name, target in targets.items():
+            epoch = epochs_to_reach(row.curve, float(target.curve.values[-1]))
+            line[f'epochs to {comparison.contestants[name].title}'] = '' if epoch is None else epoch
+        lines.append(line)
+    return table(lines)
+
+
+def _shown(best: Optional[float]) -> str:
+    return 'diverged' if best is None else f'{best:.2f}'
+
+
+def draw_curves(comparison: Comparison, rows: List[Row], path: Path) -> None:
+    """Validation NME against epochs."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.4, 5), layout='constrained')
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for number, row in enumerate(rows):
+        mine = row.name == OURS
+        axes.plot(
+            row.curve.epochs,
+            row.curve.values,
+            label=comparison.contestants[row.name].title,
+            color='black' if mine else f'C{number % 10}',
+            lw=2.4 if mine else 1.2,
+            ls='-' if number < 10 else '--',
+        )
+    axes.set(xlabel='epoch', ylabel='NME of the validation faces [%]', yscale='log')
+    axes.yaxis.set_major_formatter('{x:g}')
+    axes.yaxis.set_minor_formatter('{x:g}')
+    axes.grid(alpha=0.3, which='both')
+    axes.legend(fontsize='small', loc='center left', bbox_to_anchor=(1, 0.5))
+    with atomic_path(str(path)) as temporary:
+        figure.savefig(temporary, dpi=110)
+
+
+def write(comparison: Comparison, out: Path, heading: str, command: str, threshold: float) -> None:
+    """The page ``out`` (.md), and beside it its JSON and pictures.
+
+    Args:
+        comparison: With what it knows.
+        out: ``.md``.
+        heading: Of the page.
+        command: That makes it.
+        threshold: Of FR and AUC, percent.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    records = {name: comparison.records()[name] for name in sorted(comparison.records())}
+    with atomic_path(str(out.with_suffix('.json'))) as temporary:
+        Path(temporary).write_text(json.dumps(dict(track=comparison.track._asdict(), records=records)) + '\n')
+    rows = rows_of(comparison)
+    parts = [heading]
+    if rows:
+        curves, ced = (out.with_name(f'{out.stem}_{name}.png') for name in ('curves', 'ced'))
+        draw_curves(comparison, rows, curves)
+        shown = {comparison.contestants[row.name].title: row.errors(JOINED, [min(row.records)])[0] for row in rows[:8]}
+        plot_ced(shown, threshold, str(ced), title='joined, first seed')
+        parts += [f'## {ROWS[r].capitalize()}\n\n{result_table(comparison, rows, r, threshold)}' for r in READINGS]
+        parts += [f'## Costs and speed\n\n{cost_table(comparison, rows)}']
+        parts += [f'![NME against epochs]({curves.name})\n\n![CED]({ced.name})']
+    trials = {name: comparison.trials(name) for name in comparison.contestants}
+    waiting = [name for name in comparison.contestants if not any(row.name == name for row in rows)]
+    if waiting:
+        lines = [
+            {'head': comparison.contestants[name].title, **{f'{r["rate"]:g}': _shown(r['best']) for r in trials[name]}}
+            for name in waiting
+        ]
+        parts += [f'## Not tested yet\n\nValidation NME of the trials, by learning rate.\n\n{table(lines)}']
+    parts += [f'```bash\n{command}\n```']
+    with atomic_path(str(out)) as temporary:
+        Path(temporary).write_text('\n\n'.join(parts) + '\n')

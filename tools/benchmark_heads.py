@@ -1,0 +1,101 @@
+"""Every head of mmpose beside ours on one network: trains, tests and writes one page and one JSON file.
+
+    python tools/benchmark_heads.py                                   # LiteUNet at 128 px, the 300-W part, on a CPU
+    python tools/benchmark_heads.py --track gpu --data wflw --cfg-options val_dataloader.dataset.ann_file=...
+
+Each contestant has the codec and the loss that mmpose ships for it; network, faces, augmentation, optimizer, steps
+and flip test are the same for all (mmpose_sp/rivals/contestants.py, tracks.py). Learning rates are chosen by short
+trials on validation faces, three for everybody and more where the best is at the edge of these; then everybody trains,
+and the six best on validation from two more seeds. Test faces are read once per training, and choose nothing.
+
+Started again, it goes on where it was stopped. Started twice at once (on two cores, say), the two share the work. What
+the JSON file knows is not trained again, so it can be continued on another machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from mmpose_sp.utils.dict_action import DictAction
+
+STAGES = ('trials', 'finals', 'seeds')
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--track', default='cpu', help='cpu, cpu-256 or gpu (default: %(default)s)')
+    parser.add_argument('--data', default='300w_part', help='300w_part, wflw, cofw or 300w (default: %(default)s)')
+    parser.add_argument('--heads', nargs='+', metavar='NAME', help='contestants (default: all)')
+    parser.add_argument('--until', choices=STAGES, default='seeds', help='the last stage to do (default: %(default)s)')
+    parser.add_argument('--work-dir', type=Path, help='of the trainings (default: work_dirs/heads/TRACK_DATA)')
+    parser.add_argument('--out', type=Path, help='page (default: heads.md in the work dir)')
+    parser.add_argument('--epochs', type=int, help="of a tested training (default: the track's)")
+    parser.add_argument('--trial-epochs', type=int, help="of a trial (default: the track's)")
+    parser.add_argument('--workers', type=int, default=2, help='processes that load faces (default: %(default)s)')
+    parser.add_argument('--train-faces', type=int, default=0, help='at most so many for the offset (default: all)')
+    parser.add_argument('--device', help='for the tests (default: a GPU if there is one)')
+    parser.add_argument('--page-only', action='store_true', help='only write what is known')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='of all trainings')
+    args = parser.parse_args(argv)
+    args.parser = parser
+    return args
+
+
+def main(argv=None) -> None:
+    args = parse_args(argv)
+    from mmpose_sp.apis.model_loading import choose_device
+    from mmpose_sp.faces import find_scheme
+    from mmpose_sp.rivals import parts  # noqa: F401  registers what the heads need
+    from mmpose_sp.rivals.comparison import Comparison, load_known, with_ours
+    from mmpose_sp.rivals.contestants import CONTESTANTS, find
+    from mmpose_sp.rivals.page import write
+    from mmpose_sp.rivals.scoring import score
+    from mmpose_sp.rivals.tracks import TRACKS, base_config
+    from mmpose_sp.utils.validation_faces import validated_on_test_faces
+
+    try:
+        if args.track not in TRACKS:
+            raise ValueError(f'--track {args.track}: there are {", ".join(TRACKS)}')
+        changed = dict(epochs=args.epochs, trial_epochs=args.trial_epochs)
+        track = TRACKS[args.track]._replace(**{key: value for key, value in changed.items() if value})
+        contestants = find(with_ours(args.heads or list(CONTESTANTS)))
+        config = base_config(track, args.data)
+        config.merge_from_dict(args.cfg_options)
+        shared = validated_on_test_faces(config)
+        if shared:
+            raise ValueError(
+                f'{args.data} has no validation faces: {shared} would choose and be tested. Hold training faces out '
+                'with --val-fraction of the converter, and give both files: --cfg-options '
+                'train_dataloader.dataset.ann_file=... val_dataloader.dataset.ann_file=...'
+            )
+        work_dir = args.work_dir or Path('work_dirs/heads') / f'{args.track}_{args.data}'
+        out = args.out or work_dir / 'heads.md'
+        comparison = Comparison(
+            track,
+            args.data,
+            contestants,
+            work_dir,
+            load_known(out.with_suffix('.json')),
+            args.cfg_options,
+            args.workers,
+            lambda config, checkpoint: score(config, checkpoint, choose_device(args.device), args.train_faces),
+        )
+        if not args.page_only:
+            comparison.run_until(STAGES.index(args.until))
+    except (OSError, ValueError, RuntimeError) as error:
+        args.parser.error(str(error))
+    scheme = find_scheme(args.data.split('_')[0])
+    heading = (
+        f'# Heads on {args.data}, {track.model}, {track.side} px\n\n{track.epochs} epochs each, learning rates by '
+        f'trials of {track.trial_epochs} epochs; NME in percent ({scheme.norm.replace("_", "-")}), FR and AUC at '
+        f'{scheme.threshold:g}%.'
+    )
+    written = [argument for argument in (argv if argv is not None else sys.argv[1:]) if argument != '--page-only']
+    write(comparison, out, heading, ' '.join(['python tools/benchmark_heads.py', *written]), scheme.threshold)
+    print(f'written: {out}, {out.with_suffix(".json")}')
+
+
+if __name__ == '__main__':
+    main()
