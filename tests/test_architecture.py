@@ -19,6 +19,7 @@ FLOORS = (
     ('visualization',),
     ('apis', 'runtime'),
     ('benchmarks', 'peers', 'cli'),
+    ('rivals',),
 )
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 # The report of what is installed is about the whole house; it stands in utils so that it runs where the rest fails.

@@ -74,7 +74,7 @@ def collect(
     scores, covariances, labels, predictions, counted, confidence = [], [], [], [], [], []
     eps = getattr(model.head.decoder, 'eps', 1.0)
     for sample in predicted_samples(model, loader, name):
-        matrix = heatmap_to_image(model.head.decoder, sample.input_center, sample.input_scale)
+        matrix = heatmap_to_image(model.head.decoder, sample.input_center, sample.input_scale, sample.input_size)
         for target, faces in ((labels, sample.gt_instances), (predictions, sample.pred_instances)):
             target.append(transform_points(faces.keypoints[0], invert(matrix)))
         counted.append(counted_landmarks(sample))

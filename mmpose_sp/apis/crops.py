@@ -1,6 +1,6 @@
 """How a face is cut out of a picture, and where the pixels of its score maps lie there. Without torch."""
 
-from typing import Any, Tuple
+from typing import Any, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -26,16 +26,20 @@ def grid_of(codec: Any) -> MapGrid:
     Args:
         codec: Knows the sizes and the grid of its maps; what has no ``grid`` is one of mmpose's.
     """
-    size = getattr(codec, 'heatmap_size', codec.input_size)
-    return map_grid(codec.input_size, size, getattr(codec, 'grid', 'mmpose'))
+    if not hasattr(codec, 'heatmap_size'):
+        return map_grid((1, 1), (1, 1))
+    return map_grid(codec.input_size, codec.heatmap_size, getattr(codec, 'grid', 'mmpose'))
 
 
-def heatmap_to_image(codec: Any, center: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def heatmap_to_image(
+    codec: Any, center: np.ndarray, scale: np.ndarray, input_size: Optional[Tuple[int, int]] = None
+) -> np.ndarray:
     """Affine map (2, 3), float64, from heatmap px to image px, for a crop without rotation.
 
     Args:
         codec: See :func:`grid_of`.
         center: (2,) centre of the crop in image px (``input_center``).
         scale: (2,) size of the crop in image px (``input_scale``).
+        input_size: (w, h) px, of a codec that does not say.
     """
-    return compose(crop_to_image(center, scale, codec.input_size), grid_of(codec).matrix)
+    return compose(crop_to_image(center, scale, input_size or codec.input_size), grid_of(codec).matrix)

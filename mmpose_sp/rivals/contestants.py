@@ -190,6 +190,12 @@ def ours(loss: Config, **codec: Any) -> Callable[[Network], Objective]:
     return objective
 
 
+def joint(net: Network) -> Objective:
+    """Ours, trained through the joint posterior too."""
+    loss = dict(type='JointGaussianLoss', num_landmarks=net.landmarks, joint_weight=0.1)
+    return ours(loss)(net)
+
+
 WEIGHTED = dict(use_target_weight=True)
 SP = 'StructuredPredictionLoss'
 SOFTARGMAX = dict(smoothing='none', subpixel='expectation')  # read as trained, on the labels as annotated
@@ -201,6 +207,8 @@ CONTESTANTS: Dict[str, Contestant] = {
     'sp-nosmooth': Contestant('Ours, no smoothing', ours(dict(type=SP, num_samples=0), smoothing='none'), '', OURS),
     'sp-isotropic': Contestant('Ours, isotropic smoothing', ours(dict(type=SP), smoothing='isotropic'), '', OURS),
     'sp-nomargin': Contestant('Ours, no margin', ours(dict(type=SP, margin='none')), '', OURS),
+    'sp-risk': Contestant('Ours, + expected error', ours(dict(type='ExpectedErrorLoss', risk_weight=10.0)), '', OURS),
+    'sp-joint': Contestant('Ours, + joint log loss', joint, '', OURS),
     'softargmax': Contestant(
         'Soft-argmax + l2', ours(dict(type='SoftArgmaxLoss', kind='l2', loss_weight=25.0), **SOFTARGMAX)
     ),

@@ -47,7 +47,7 @@ def score(config: Config, checkpoint: str, device: str, train_faces: int = 0) ->
     faces = {split: part.faces(model, calibration) for split, part in collected.items()}
     result: Dict[str, Any] = dict(auroc=None, parameters=sum(p.numel() for p in model.parameters()))
     wanted = wanted_readings(posterior)
-    for reading in readings(faces, model.dataset_meta['flip_indices'], model.head.decoder.input_size[0]):
+    for reading in readings(faces, model.dataset_meta['flip_indices'], config.codec.input_size[0]):
         name = wanted.get((reading.noise, reading.offset))
         if name:
             result[name] = {s: faces[s].nme(points).round(4).tolist() for s, points in reading.found.items()}

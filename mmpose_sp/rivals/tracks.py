@@ -129,7 +129,7 @@ def training_config(
         dict(
             optim_wrapper=track.optimizer,
             randomness=dict(seed=run.seed),
-            custom_imports=dict(imports=['mmpose_sp', 'mmpose_sp.rivals.parts']),
+            custom_imports=dict(imports=['mmpose_sp', 'mmpose_sp.rivals.parts', 'mmpose_sp.rivals.beyond']),
             default_hooks=dict(
                 checkpoint=dict(interval=track.val_interval, save_best='NME', rule='less', max_keep_ckpts=1)
             ),

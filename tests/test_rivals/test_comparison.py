@@ -1,0 +1,184 @@
+"""Who is trained when: the search for learning rates, records, locks and the page, with trainings made up."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+from mmpose.registry import MODELS
+
+from mmpose_sp.rivals import comparison as module
+from mmpose_sp.rivals import page, parts  # noqa: F401  parts registers
+from mmpose_sp.rivals.comparison import Comparison, load_known, with_ours
+from mmpose_sp.rivals.contestants import CONTESTANTS, OURS, find
+from mmpose_sp.rivals.tracks import TRACKS, Run, training_config
+from mmpose_sp.rivals.trainings import claim, identity, write_record
+
+TRACK = TRACKS['cpu']._replace(epochs=4, trial_epochs=2)
+OPTIMA = {'sp': 8e-3, 'dark': 64e-3, 'star': 1e-9, 'msra': 4e-3}
+
+
+def made_up(optima=OPTIMA):
+    """A training whose error grows with the distance of its learning rate from the optimum."""
+    trained = []
+
+    def train(config, folder):
+        name, rate = folder.name.split('_lr')[0], config.optim_wrapper.optimizer.lr
+        trained.append(folder.name)
+        best = 4 + abs(np.log(rate / optima[name])) + 0.01 * config.randomness.seed
+        (folder / 'best_NME_epoch_2.pth').write_bytes(b'')
+        return dict(curve=[[2, 4], [9.0, best]], best=round(best, 4), step_s=0.5, memory_mb=None)
+
+    return train, trained
+
+
+def scores_of(config, checkpoint):
+    rng = np.random.default_rng(config.randomness.seed)
+    faces = {split: (2 + rng.random(9)).tolist() for split in ('val', 'test')}
+    return dict(alone=faces, offset=faces, joined=faces, auroc=0.75, parameters=1_100_000)
+
+
+@pytest.fixture
+def started(tmp_path, monkeypatch):
+    train, trained = made_up()
+    monkeypatch.setattr(module, 'train', train)
+
+    def start(names=('sp', 'dark'), known=None, folder='runs'):
+        made = Comparison(
+            TRACK, '300w_part', find(names), tmp_path / folder, known or {}, {}, 0, scores_of, say=lambda line: None
+        )
+        made.trained = trained
+        return made
+
+    return start
+
+
+def test_a_learning_rate_inside_of_the_grid_takes_three_trials(started):
+    comparison = started(['sp'])
+    comparison.choose_rates()
+    assert [record['rate'] for record in comparison.trials('sp')] == [4e-3, 8e-3, 16e-3]
+    assert comparison.rate('sp') == 8e-3
+
+
+def test_a_grid_whose_best_is_at_its_edge_grows(started):
+    comparison = started(['dark'])
+    comparison.choose_rates()
+    assert [record['rate'] for record in comparison.trials('dark')] == [4e-3, 8e-3, 16e-3, 32e-3, 64e-3, 128e-3]
+    assert comparison.rate('dark') == 64e-3
+
+
+def test_a_grid_does_not_grow_for_ever(started):
+    comparison = started(['star'])
+    comparison.choose_rates()
+    assert len(comparison.trials('star')) == module.MOST_TRIALS
+
+
+def test_a_variant_takes_the_rate_of_the_contestant_that_it_varies(started):
+    comparison = started(['sp', 'sp-nomargin'])
+    comparison.choose_rates()
+    assert comparison.trials('sp-nomargin') == []
+    assert comparison.rate('sp-nomargin') == 8e-3
+
+
+def test_what_is_known_is_not_trained_again(started):
+    first = started()
+    first.run_until(1)
+    count = len(first.trained)
+    started().run_until(1)  # the same folder
+    started(known=first.records(), folder='elsewhere').run_until(1)
+    assert len(first.trained) == count > 0
+
+
+def test_a_record_of_another_config_is_refused(started):
+    comparison = started(['sp'])
+    comparison.choose_rates()
+    changed = comparison.records()
+    for record in changed.values():
+        record['identity'] = 'another'
+    with pytest.raises(ValueError, match='another config'):
+        started(['sp'], known=changed, folder='elsewhere').choose_rates()
+
+
+def test_loader_processes_do_not_make_another_training():
+    configs = [training_config(TRACK, '300w_part', CONTESTANTS['sp'], Run('sp', 1e-3, 2, 0), n) for n in (0, 2)]
+    assert identity(configs[0]) == identity(configs[1])
+
+
+def test_a_seed_does():
+    configs = [training_config(TRACK, '300w_part', CONTESTANTS['sp'], Run('sp', 1e-3, 2, n)) for n in (0, 1)]
+    assert identity(configs[0]) != identity(configs[1])
+
+
+def test_the_best_on_validation_get_more_seeds_ours_always(started, monkeypatch):
+    monkeypatch.setattr(module, 'BEST', 1)
+    monkeypatch.setitem(OPTIMA, 'sp', 8.2e-3)  # a little off the grid, so that msra is ahead
+    comparison = started(['sp', 'msra'])
+    comparison.run_until(1)
+    assert comparison.best() == [OURS]
+
+
+def test_one_process_at_a_time_works_in_a_folder(tmp_path):
+    code = (
+        'import sys; from pathlib import Path; from mmpose_sp.rivals.trainings import claim\n'
+        'with claim(Path(sys.argv[1])) as mine: print(mine)'
+    )
+    environment = dict(os.environ, PYTHONPATH=str(Path(module.__file__).parents[2]))
+
+    def other():
+        run = subprocess.run([sys.executable, '-c', code, tmp_path], capture_output=True, text=True, env=environment)
+        return run.stdout.strip()
+
+    with claim(tmp_path) as mine:
+        assert mine
+        assert other() == 'False'
+    assert other() == 'True'
+
+
+def test_the_page_has_a_row_for_everybody_and_its_json_starts_another_machine(started, tmp_path):
+    comparison = started(['sp', 'dark', 'msra'])
+    comparison.run_until(2)
+    page.write(comparison, tmp_path / 'heads.md', '# Heads', 'python ...', 5.0)
+    text = (tmp_path / 'heads.md').read_text()
+    assert all(text.count(f'| {CONTESTANTS[name].title} ') == 4 for name in ('sp', 'dark', 'msra'))  # four tables
+    assert load_known(tmp_path / 'heads.json') == json.loads(json.dumps(comparison.records()))
+
+
+def test_the_page_averages_seeds(started):
+    comparison = started(['sp'])
+    comparison.run_until(2)
+    (row,) = page.rows_of(comparison)
+    expected = np.mean([2 + np.random.default_rng(seed).random(18).reshape(2, 9)[1] for seed in range(3)], axis=1)
+    table = page.result_table(comparison, [row], 'alone', 5.0)
+    assert f'{expected.mean():.3f} ({expected.std(ddof=1):.3f})' in table
+
+
+def test_unknown_contestants_are_named():
+    with pytest.raises(ValueError, match='no contestant nobody; there are sp, '):
+        find(['nobody', 'sp'])
+
+
+def test_a_variant_brings_the_one_that_it_varies():
+    assert with_ours(['sp-nomargin', 'dark']) == ['sp-nomargin', 'dark', 'sp']
+
+
+@pytest.mark.parametrize(
+    ('track', 'name'), [*(('cpu', name) for name in CONTESTANTS), ('cpu-256', 'ipr'), ('gpu', 'sp'), ('gpu', 'rle')]
+)
+def test_every_head_fits_every_network(track, name):
+    config = training_config(TRACKS[track], '300w_part', CONTESTANTS[name], Run(name, 1e-3, 2, 0))
+    init_default_scope('mmpose')
+    config.model.backbone.init_cfg = None
+    model = MODELS.build(config.model).eval()
+    output = model(torch.zeros(1, 3, *config.codec.input_size), None, mode='tensor')
+    shapes = [tuple(part.shape[:2]) for part in (output if isinstance(output, tuple) else [output])]
+    assert set(shapes) <= {(1, 68)}
+
+
+def test_write_record_is_read_back(tmp_path):
+    write_record(dict(best=None, error='FloatingPointError'), tmp_path)
+    assert module.read_record(tmp_path) == dict(best=None, error='FloatingPointError')
