@@ -33,6 +33,9 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--out', type=Path, help='page (default: heads.md in the work dir)')
     parser.add_argument('--epochs', type=int, help="of a tested training (default: the track's)")
     parser.add_argument('--trial-epochs', type=int, help="of a trial (default: the track's)")
+    parser.add_argument(
+        '--rates', type=float, nargs='+', help='learning rates to try first; of one, there are no trials'
+    )
     parser.add_argument('--workers', type=int, default=2, help='processes that load faces (default: %(default)s)')
     parser.add_argument('--train-faces', type=int, default=0, help='at most so many for the offset (default: all)')
     parser.add_argument('--device', help='for the tests (default: a GPU if there is one)')
@@ -58,7 +61,7 @@ def main(argv=None) -> None:
     try:
         if args.track not in TRACKS:
             raise ValueError(f'--track {args.track}: there are {", ".join(TRACKS)}')
-        changed = dict(epochs=args.epochs, trial_epochs=args.trial_epochs)
+        changed = dict(epochs=args.epochs, trial_epochs=args.trial_epochs, rates=args.rates)
         track = TRACKS[args.track]._replace(**{key: value for key, value in changed.items() if value})
         contestants = find(with_ours(args.heads or list(CONTESTANTS)))
         config = base_config(track, args.data)

@@ -105,6 +105,8 @@ class Comparison:
         """Learning rates that a contestant is to try: the grid, then one beyond an edge where the best lies there."""
         done = {record['rate']: record['best'] for record in self.trials(name)}
         rates = [rate for rate in self.track.rates if rate not in done]
+        if len(self.track.rates) == 1:
+            return []
         if not rates and len(done) < MOST_TRIALS:
             best = min(done, key=lambda rate: _value(done[rate]))
             if best == max(done):
@@ -129,6 +131,8 @@ class Comparison:
         name = self.contestants[name].variant_of or name
         if name not in self.contestants or self.next_trials(name):
             return None
+        if len(self.track.rates) == 1:
+            return self.track.rates[0]
         trials = self.trials(name)
         return min(trials, key=lambda record: _value(record['best']))['rate'] if trials else None
 

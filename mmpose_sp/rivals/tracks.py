@@ -18,6 +18,7 @@ class Track(NamedTuple):
         epochs: Of a training that is tested.
         trial_epochs: Of one that chooses a learning rate.
         val_interval: Epochs between two points of the curve.
+        batch: Faces a step.
         rates: Learning rates that everybody tries.
         optimizer: What the schedule of ``lite-100e.py`` does not have.
     """
@@ -27,6 +28,7 @@ class Track(NamedTuple):
     epochs: int
     trial_epochs: int
     val_interval: int = 2
+    batch: int = 16
     rates: Sequence[float] = (4e-3, 8e-3, 16e-3)
     optimizer: Dict[str, Any] = {}
 
@@ -42,7 +44,7 @@ TRACKS = {
         rates=(2e-3, 4e-3, 8e-3),
         optimizer=dict(type='CPUAutocastOptimWrapper', **PRETRAINED),
     ),
-    'gpu': Track('hrnetv2-w18', 256, epochs=60, trial_epochs=15, val_interval=5, rates=(1e-3, 2e-3, 4e-3)),
+    'gpu': Track('hrnetv2-w18', 256, epochs=60, trial_epochs=12, val_interval=4, batch=64, rates=(2e-3, 4e-3, 8e-3)),
 }
 
 
@@ -119,9 +121,10 @@ def training_config(
                 step['use_udp'] = True
         loader.dataset.pipeline = steps
         loader.num_workers, loader.persistent_workers = workers, workers > 0
-    config.train_dataloader.batch_size = 16
+    config.train_dataloader.batch_size = track.batch
     config.train_dataloader.dataset.codec = objective.codec
-    config.train_cfg.max_epochs, config.train_cfg.val_interval = run.epochs, track.val_interval
+    interval = min(track.val_interval, run.epochs)
+    config.train_cfg.max_epochs, config.train_cfg.val_interval = run.epochs, interval
     cosine = config.param_scheduler[1]
     cosine.end = cosine.T_max = run.epochs
     config.optim_wrapper.optimizer.lr = run.rate
@@ -130,9 +133,7 @@ def training_config(
             optim_wrapper=track.optimizer,
             randomness=dict(seed=run.seed),
             custom_imports=dict(imports=['mmpose_sp', 'mmpose_sp.rivals.parts', 'mmpose_sp.rivals.beyond']),
-            default_hooks=dict(
-                checkpoint=dict(interval=track.val_interval, save_best='NME', rule='less', max_keep_ckpts=1)
-            ),
+            default_hooks=dict(checkpoint=dict(interval=interval, save_best='NME', rule='less', max_keep_ckpts=1)),
         )
     )
     config.merge_from_dict(options or {})
