@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Optional
 
+from mmengine.utils import get_git_hash
+
 from .contestants import CONTESTANTS, OURS, Contestant
 from .tracks import Run, Track, training_config
 from .trainings import best_checkpoint, claim, identity, read_record, train, write_record
@@ -83,7 +85,8 @@ class Comparison:
     def _train(self, run: Run, scored: bool) -> None:
         config, folder = self.config(run), self.folder / run.name
         self.say(f'{time.strftime("%H:%M:%S")} {run.name}')
-        record = dict(run._asdict(), identity=identity(config), **train(config, folder))
+        about = dict(identity=identity(config), commit=get_git_hash(digits=7))
+        record = dict(run._asdict(), **about, **train(config, folder))
         if scored and record['best'] is not None:
             record['scores'] = self.scorer(config, str(best_checkpoint(folder)))
         write_record(record, folder)

@@ -100,6 +100,7 @@ def cost_table(comparison: Comparison, rows: List[Row]) -> str:
             'needs': comparison.contestants[row.name].needs,
             'M weights': f'{record["scores"]["parameters"] / 1e6:.2f}',
             'learning rate': f'{record["rate"]:g}',
+            'commit': record.get('commit', ''),
             'trials': ', '.join(f'{r["rate"]:g}: {_shown(r["best"])}' for r in comparison.trials(tried)),
             's a step': f'{record["step_s"]:.3f}' if record['step_s'] else '',
             'GPU MB': record['memory_mb'],
