@@ -38,7 +38,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     )
     parser.add_argument('--workers', type=int, default=2, help='processes that load faces (default: %(default)s)')
     parser.add_argument('--train-faces', type=int, default=0, help='at most so many for the offset (default: all)')
-    parser.add_argument('--device', help='for the tests (default: a GPU if there is one)')
+    parser.add_argument('--device', default='auto', help='for the tests (default: a GPU if there is one)')
     parser.add_argument('--page-only', action='store_true', help='only write what is known')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='of all trainings')
     args = parser.parse_args(argv)

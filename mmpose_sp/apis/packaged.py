@@ -11,6 +11,7 @@ PACKAGED = {
     'accurate': _WEIGHTS / 'effnet-lite0_sp_300w-part',
 }
 DEFAULT = 'fast'
+INT8 = '_int8.onnx'  # end of the file with 8-bit convolutions
 #: Least mean confidence of a face that a detector found; those of upright faces are well above it (docs/detectors.md).
 MIN_CONFIDENCE = {'fast': 0.6, 'accurate': 0.5}
 
@@ -25,26 +26,33 @@ def packaged_model(name: str = DEFAULT) -> Tuple[Path, Path]:
     return _packaged(name, '.py'), _packaged(name, '.pth')
 
 
-def packaged_onnx(name: str = DEFAULT) -> Path:
+def packaged_onnx(name: str = DEFAULT, int8: bool = False) -> Path:
     """The same model for :class:`mmpose_sp.runtime.Landmarker`.
+
+    Args:
+        name: 'fast' or 'accurate'.
+        int8: The file without flip test whose convolutions compute with 8-bit integers; of 'fast' alone.
 
     Raises:
         ValueError: There is no such model.
         FileNotFoundError: The installation lacks it.
     """
-    return _packaged(name, '.onnx')
+    return _packaged(name, INT8 if int8 else '.onnx')
 
 
 def usual_min_confidence(weights: Union[str, Path, None]) -> float:
     """Of a packaged model by its file; 0 for other weights, whose confidences nobody has looked at."""
     names = {path.name: name for name, path in PACKAGED.items()}
-    return MIN_CONFIDENCE.get(names.get(Path(str(weights)).stem, ''), 0.0)
+    file = Path(str(weights)).name
+    return MIN_CONFIDENCE.get(names.get(Path(file.replace(INT8, '.onnx')).stem, ''), 0.0)
 
 
 def _packaged(name: str, suffix: str) -> Path:
     if name not in PACKAGED:
         raise ValueError(f'mmpose_sp comes without a model {name!r}; it has: {", ".join(PACKAGED)}')
-    file = PACKAGED[name].with_suffix(suffix)
+    file = PACKAGED[name].with_name(PACKAGED[name].name + suffix)
+    if suffix == INT8 and name != DEFAULT:
+        raise ValueError(f'int8: of the packaged models {DEFAULT!r} alone is there with 8-bit integers, not {name!r}')
     if not file.is_file():
         raise FileNotFoundError(
             f'{file}: this installation of mmpose_sp lacks the model that comes with it; install it again'

@@ -132,3 +132,30 @@ def test_a_crop_that_the_metadata_cannot_state_is_refused(export_onnx, tmp_path,
         export_onnx.main([str(tmp_path / 'short_side.py'), str(weights), str(tmp_path / 'out.onnx')])
     assert 'no GetBBoxCenterScale' in capsys.readouterr().err
     assert not (tmp_path / 'out.onnx').exists()
+
+
+def test_8_bit_convolutions_move_landmarks_little(exported, crops, photo, tmp_path):
+    path, flip_test = exported
+    if flip_test:
+        pytest.skip('one file is enough')
+    copy = tmp_path / 'int8.onnx'
+    copy.write_bytes(path.read_bytes())
+    face = cv2.resize(photo[60:200, 150:290], (128, 128))[None]
+    onnx_export.quantise(str(copy), np.concatenate([face, face[:, :, ::-1], face // 2]))
+    sessions = [onnxruntime.InferenceSession(str(p), providers=['CPUExecutionProvider']) for p in (path, copy)]
+    notes = [session.get_modelmeta().custom_metadata_map for session in sessions]
+    assert notes[0] == notes[1]
+    found, small = (session.run(['landmarks'], {'crops': face})[0] for session in sessions)
+    assert 0 < np.linalg.norm(small - found, axis=-1).mean() < 0.5  # crop px
+    assert copy.stat().st_size < path.stat().st_size
+
+
+def test_the_packaged_8_bit_file_is_of_the_checkpoint_of_the_other():
+    notes = [
+        onnxruntime.InferenceSession(str(packaged_onnx(int8=int8)), providers=['CPUExecutionProvider'])
+        .get_modelmeta()
+        .custom_metadata_map
+        for int8 in (False, True)
+    ]
+    assert notes[0]['checkpoint_sha256'] == notes[1]['checkpoint_sha256']
+    assert json.loads(notes[1]['flip_test']) is False

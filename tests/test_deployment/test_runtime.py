@@ -156,3 +156,21 @@ def test_train_without_torch_says_what_is_missing(without_torch):
     assert done.returncode == 2
     assert 'mmpose-sp train: error: it needs torch, mmengine, mmcv, mmdet, mmpose' in done.stderr
     assert 'Traceback' not in done.stderr
+
+
+def test_the_8_bit_file_finds_the_landmarks_too(landmarker):
+    finders = Landmarker.from_packaged(int8=True, min_confidence=SURE), landmarker
+    face, expected = (max(finder(ASTRONAUT)[0].faces, key=lambda face: face.box_score) for finder in finders)
+    scale = expected.heatmap_to_image[0, 0] / 4
+    assert np.linalg.norm(face.landmarks - expected.landmarks, axis=1).mean() / scale < 1.0  # crop px
+
+
+def test_other_models_are_not_there_with_8_bits():
+    with pytest.raises(ValueError, match="'fast' alone"):
+        Landmarker.from_packaged('accurate', int8=True)
+
+
+def test_only_what_is_joined_is_asked_for_as_a_whole(runtime):
+    alone = Landmarker(packaged_onnx(), joint='off')
+    assert set(alone.answers(np.zeros((1, 128, 128, 3), np.uint8))) == {'points', 'confidence', 'covariance'}
+    assert 'whole' in runtime.answers(np.zeros((1, 128, 128, 3), np.uint8))

@@ -4,15 +4,20 @@
 
 One input, any number of crops; normalisation, network, decoding and, on demand, the flip test are inside of the graph.
 mmpose_sp.runtime.Landmarker runs it with OpenCV and onnxruntime alone. Without CONFIG a packaged model (--model NAME)
-is exported anew, to the file that is packaged.
+is exported anew, to the file that is packaged. --int8 lets convolutions compute with 8-bit integers, whose ranges
+training faces of the config tell: faster and a little less accurate.
 """
 
 import argparse
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import TYPE_CHECKING, Optional, Sequence
 
 from mmpose_sp.apis.arguments import add_config_options, add_joint_argument, add_packaged_argument
-from mmpose_sp.apis.packaged import DEFAULT, PACKAGED
+from mmpose_sp.apis.packaged import DEFAULT, INT8, PACKAGED
+
+if TYPE_CHECKING:
+    import numpy as np
+    from mmengine.config import Config
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
@@ -23,14 +28,19 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument(
         '--flip-test', action='store_true', help='average with the mirrored crop: a little more accurate, half as fast'
     )
+    parser.add_argument(
+        '--int8', type=int, nargs='?', const=120, metavar='N', help='8-bit convolutions, by N training faces (120)'
+    )
     add_joint_argument(parser)
     add_config_options(parser)
     add_packaged_argument(parser)
     args = parser.parse_args(argv)
     if args.config is None:
         packaged = PACKAGED[args.model or DEFAULT]
-        args.config, args.checkpoint, args.out = (str(packaged.with_suffix(end)) for end in ('.py', '.pth', '.onnx'))
-        args.flip_test = True  # as its config says
+        args.config, args.checkpoint, args.out = (
+            str(packaged.with_name(packaged.name + end)) for end in ('.py', '.pth', INT8 if args.int8 else '.onnx')
+        )
+        args.flip_test = not args.int8  # as its config says; the other file is for speed
     elif args.out is None or args.model is not None:
         parser.error('give CONFIG, CHECKPOINT and OUT.onnx, or none of them for a packaged model (--model NAME)')
     if not args.out.endswith('.onnx'):
@@ -39,19 +49,37 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     return args
 
 
+def training_crops(config: 'Config', count: int) -> 'np.ndarray':
+    """(N, H, W, 3) uint8: training faces as the test pipeline cuts them, evenly spread."""
+    import numpy as np
+    from mmengine.runner import Runner
+
+    from mmpose_sp.apis.predicted_samples import loader_of
+
+    loader = dict(loader_of(config, 'train', count), num_workers=0, persistent_workers=False)
+    faces = Runner.build_dataloader(loader).dataset
+    return np.stack([face['inputs'].permute(1, 2, 0).numpy() for face in faces])
+
+
 def main(argv: Optional[Sequence[str]] = None) -> None:
     args = parse_args(argv)
+    from mmengine.registry import init_default_scope
+
     from mmpose_sp.apis.model_loading import load_config, load_model
-    from mmpose_sp.apis.onnx_export import CropLandmarker, export, metadata
+    from mmpose_sp.apis.onnx_export import CropLandmarker, export, metadata, quantise
 
     try:
         config = load_config(args.config, args.cfg_options)
+        init_default_scope(config.get('default_scope', 'mmpose'))
         model = load_model(config, args.checkpoint, 'cpu')
         landmarker = CropLandmarker(model, args.flip_test, joint=args.joint)
         notes = metadata(config, model, landmarker, args.checkpoint)
+        crops = training_crops(config, args.int8) if args.int8 else None
     except (OSError, ValueError, TypeError) as error:
         args.parser.error(str(error))
     export(landmarker, args.out, notes)
+    if crops is not None:
+        quantise(args.out, crops)
     print(f'written: {args.out}, {Path(args.out).stat().st_size / 1e6:.2f} MB')
 
 
