@@ -18,7 +18,7 @@ FLOORS = (
     ('datasets', 'models', 'evaluation', 'engine'),
     ('visualization',),
     ('apis', 'runtime'),
-    ('benchmarks', 'peers', 'cli'),
+    ('annotation', 'benchmarks', 'peers', 'cli'),
 )
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 # The report of what is installed is about the whole house; it stands in utils so that it runs where the rest fails.
