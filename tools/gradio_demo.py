@@ -5,7 +5,7 @@
 
 The page is served from this machine alone: nothing is reported, no share link is made, the browser is told to load
 nothing from elsewhere, requests under a foreign name are refused, and uploaded pictures are deleted at the end (Ctrl-C,
-SIGTERM).
+SIGTERM). It shows what is found; landmarks are corrected on the page of tools/annotate.py.
 """
 
 import argparse
