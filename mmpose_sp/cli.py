@@ -25,6 +25,7 @@ class Command(NamedTuple):
 COMMANDS: Dict[str, Command] = {
     'infer': Command('infer.py', 'landmarks of a picture, a folder or a video', founded=False),
     'demo': Command('gradio_demo.py', 'a page in the browser to try a model'),
+    'annotate': Command('annotate.py', 'a page in the browser to correct the faces of a folder by hand'),
     'webcam': Command('webcam_demo.py', 'landmarks on the pictures of a camera'),
     'train': Command('train.py', 'train the model of a config'),
     'test': Command('test.py', 'test a checkpoint on its benchmark'),

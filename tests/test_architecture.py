@@ -18,7 +18,7 @@ FLOORS = (
     ('datasets', 'models', 'evaluation', 'engine'),
     ('visualization',),
     ('apis', 'runtime'),
-    ('benchmarks', 'peers', 'cli'),
+    ('annotation', 'benchmarks', 'peers', 'cli'),
     ('rivals',),
 )
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}

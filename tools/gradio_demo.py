@@ -5,11 +5,10 @@
 
 The page is served from this machine alone: nothing is reported, no share link is made, the browser is told to load
 nothing from elsewhere, requests under a foreign name are refused, and uploaded pictures are deleted at the end (Ctrl-C,
-SIGTERM).
+SIGTERM). It shows what is found; landmarks are corrected on the page of tools/annotate.py.
 """
 
 import argparse
-import ipaddress
 import os
 import signal
 import sys
@@ -32,6 +31,7 @@ from mmpose_sp.apis.drawing import LAYERS
 from mmpose_sp.apis.results import FaceResult
 from mmpose_sp.apis.views import display_size, draw_view, moved
 from mmpose_sp.utils.images import read_image, set_max_pixels
+from mmpose_sp.utils.own_host import is_own_host
 
 CLOSE_UP, MAX_CLOSE_UPS = 640, 8
 POLICY = b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
@@ -117,22 +117,6 @@ def build_page(landmarker: BaseLandmarker, examples: List[str]):
         inputs = [photo, shown, landmark, whole]
         gr.on([item.change for item in inputs], lambda *values: look(landmarker, *values), inputs, [views, text])
     return page
-
-
-def is_own_host(host: str, allowed: Sequence[str] = ()) -> bool:
-    """Whether a Host header (with a port or without) names this server: an address, localhost, or an ``allowed`` name.
-
-    A page of somebody else can let its own name lead to this machine (DNS rebinding), and its scripts could then read
-    what is uploaded here; they cannot change the name that the browser sends.
-    """
-    name = host.rsplit(']', 1)[0].lstrip('[') if host.startswith('[') else host.split(':')[0]
-    if name.lower() in ('localhost', *(other.lower() for other in allowed)):
-        return True
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 class LocalOnly:

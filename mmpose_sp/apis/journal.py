@@ -17,7 +17,7 @@ class Journal:
         records: All records, those of the run that was stopped first.
 
     Raises:
-        ValueError: The file belongs to another run, or is no journal.
+        ValueError: The file belongs to another run, or is no journal; or another process is writing it.
         OSError: It cannot be read or written.
     """
 
@@ -27,6 +27,7 @@ class Journal:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.records: List[Any] = []
         self._file = open(self.path, 'a+b')  # noqa: SIM115  open until finish()
+        self._lock()
         self._file.seek(0)
         whole, end, _ = self._file.read().rpartition(b'\n')
         self._file.truncate(len(whole + end))
@@ -47,6 +48,21 @@ class Journal:
         """Keep a record; it survives the process."""
         self._write(record)
         self.records.append(record)
+
+    def _lock(self) -> None:
+        """Keep other processes out, where the system can; the lock ends with the process, however it ends."""
+        try:
+            import fcntl
+
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f'{self.path}: another process is at work on this') from None
+        except (ImportError, OSError):  # Windows; a file system without locks
+            pass
+
+    def close(self) -> None:
+        """Leave the file as it is, for a run that goes on with it."""
+        self._file.close()
 
     def _write(self, record: Any) -> None:
         self._file.write(json.dumps(record).encode() + b'\n')

@@ -83,6 +83,12 @@ def read_pts(path: Union[str, Path], num_landmarks: Optional[int] = None) -> np.
     return to_floats([value for row in rows for value in row], str(path)).reshape(-1, 2) - 1
 
 
+def pts_text(landmarks: np.ndarray) -> str:
+    """The inverse of :func:`read_pts`: what a ``.pts`` file of landmarks (K, 2), pixel indices, holds."""
+    rows = ''.join(f'{x:.6f} {y:.6f}\n' for x, y in np.asarray(landmarks) + 1)
+    return f'version: 1\nn_points: {len(landmarks)}\n{{\n{rows}}}\n'
+
+
 def read_annotations(path: Union[str, Path], image_root: Optional[str] = None) -> List[AnnotatedFace]:
     """The faces of a COCO-style annotation file, as the dataset converters write it.
 

@@ -151,6 +151,6 @@ def transform_covariances(covariances: np.ndarray, matrix: np.ndarray) -> np.nda
 
 def transform_joint_covariance(covariance: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Map the (2K, 2K) covariance, px^2, of the coordinates x_1, y_1, x_2, ... of K points."""
-    count = len(covariance) // 2
-    blocks = covariance.reshape(count, 2, count, 2).transpose(0, 2, 1, 3)
-    return transform_covariances(blocks, matrix).transpose(0, 2, 1, 3).reshape(2 * count, 2 * count)
+    linear = matrix[:, :2]
+    columns = (covariance.reshape(-1, 2) @ linear.T).reshape(len(covariance) // 2, 2, -1)
+    return np.asarray((linear @ columns).reshape(covariance.shape))  # then the rows; einsum takes ten times as long

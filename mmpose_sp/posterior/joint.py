@@ -91,14 +91,13 @@ def join(points: Tensor, covariances: Tensor, shape: Shape) -> Joined:
         known = points.isfinite().all(dim=-1)[..., None]
         deviation = torch.where(known, points.to(work) - mean.view(count, 2), 0.0)
         roots = torch.where(known[..., None], inverse_roots(covariances.to(work)), 0.0)
-        # H^-1 C^-1 H^-1: the rows of C^-1 by the roots of their landmarks, then its columns
-        rows = torch.einsum('bkij,kjm->bkim', roots, noise.view(count, 2, 2 * count)).flatten(1, 2)
-        whitened = torch.einsum('bnlj,blji->bnli', rows.unflatten(-1, (count, 2)), roots).flatten(-2)
-        covariance = torch.linalg.inv(precision + whitened)
-        pull = (whitened @ deviation.flatten(1)[..., None]).squeeze(-1)
+        # H^-1 C^-1 H^-1: the rows of C^-1 by the roots of their landmarks, then, as rows again, its columns
+        rows = (roots @ noise.view(count, 2, 2 * count)).flatten(1, 2)
+        whitened = (roots @ rows.mT.unflatten(1, (count, 2))).flatten(1, 2)
+        pull = (roots @ ((roots @ deviation[..., None]).flatten(1) @ noise).view(-1, count, 2, 1)).flatten(1)
+        covariance = torch.linalg.inv(whitened.add_(precision))  # in place: matrices of a batch outgrow the caches
         moved = (covariance @ pull[..., None]).squeeze(-1)
         distance = (pull * (deviation.flatten(1) - moved)).mean(dim=-1)
-        covariance = (covariance + covariance.mT) / 2
         joined = (mean + moved).view_as(points), covariance, distance
         return Joined(*(value.to(points.dtype) for value in joined))
 
@@ -184,9 +183,8 @@ class JointPosterior(nn.Module):
         if joint == 'offset':
             with torch.autocast(points.device.type, enabled=False):
                 joined = joined + self.expected_error(joined)
-        scale, floor = self.spread
         unit = torch.eye(covariance.shape[-1], dtype=covariance.dtype, device=covariance.device)
-        return Joined(joined, scale * covariance + floor * unit, distance)
+        return Joined(joined, torch.addcmul(self.spread[1] * unit, self.spread[0], covariance), distance)
 
     def quality(self, joined: Joined) -> Tensor:
         """Whether this is a face and can be trusted (B,): 1 minus the share of the prior's deviation that is left, the

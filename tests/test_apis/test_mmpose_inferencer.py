@@ -8,6 +8,9 @@ from mmpose.apis import MMPoseInferencer
 from mmpose.apis.inferencers import base_mmpose_inferencer
 from mmpose.registry import DATASETS
 
+from mmpose_sp.apis import FaceLandmarker
+from mmpose_sp.apis.packaged import PACKAGED, packaged_model
+
 
 @pytest.fixture
 def inferencer(checkpoint):
@@ -42,6 +45,20 @@ def test_the_whole_image_gives_our_landmarks(inferencer, landmarker):
     (face,) = landmarker(image, whole_image=True)[0].faces
     np.testing.assert_allclose(instance['keypoints'], face.landmarks, atol=1e-2)
     np.testing.assert_allclose(instance['keypoint_scores'], face.confidence, atol=1e-4)
+
+
+@pytest.mark.parametrize('name', list(PACKAGED))
+def test_packaged_models_give_it_joined_landmarks(name):
+    config, weights = map(str, packaged_model(name))
+    image = noise(120, 110)
+    inferencer = MMPoseInferencer(pose2d=config, pose2d_weights=weights, device='cpu', det_model='whole_image')
+    (instance,) = next(inferencer(image))['predictions'][0]
+    joined, alone = (
+        FaceLandmarker.from_packaged(name, device='cpu', joint=joint)(image, whole_image=True)[0].faces[0].landmarks
+        for joint in ('offset', 'off')
+    )
+    np.testing.assert_allclose(instance['keypoints'], joined, atol=1e-2)
+    assert np.abs(joined - alone).max() > 1
 
 
 def test_its_visualizer_draws_landmarks_and_score_maps(inferencer, tmp_path):

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +13,7 @@ from types import ModuleType
 import cv2
 import numpy as np
 import pytest
+from headless import headless_browser, wait_for
 from tools_by_path import load_tool
 
 from mmpose_sp.apis import FaceLandmarker, FaceResult
@@ -175,31 +175,11 @@ def test_uploads_go_at_sigterm(monkeypatch, tmp_path):
 
 def test_in_a_browser(tmp_path):
     pytest.importorskip('gradio', reason='gradio is not installed: pip install -e .[web]')
-    webdriver = pytest.importorskip('selenium.webdriver', reason='selenium is not installed')
-    chromium = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
-    driver = shutil.which('chromedriver')
-    if not chromium or not driver:
-        pytest.skip('no chromium or no chromedriver on the PATH')
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (
-        'headless',
-        'no-sandbox',
-        'disable-gpu',
-        'disable-quic',
-        'no-first-run',
-        'disable-background-networking',
-        'disable-component-update',
-        'disable-sync',
-        'disable-dev-shm-usage',
-        f'user-data-dir={tmp_path / "profile"}',
-    ):
-        options.add_argument(f'--{flag}')
     log = tmp_path / 'log.txt'
-    with open(log, 'w') as file:
+    with headless_browser(tmp_path / 'profile') as browser, open(log, 'w') as file:
         server = subprocess.Popen(
             [sys.executable, 'tools/gradio_demo.py', '--device', 'cpu', '--port', str(port)],
             cwd=ROOT,
@@ -207,10 +187,9 @@ def test_in_a_browser(tmp_path):
             stderr=file,
             env=dict(os.environ, PYTHONUNBUFFERED='1'),
         )
-    try:
-        wait_for(lambda: 'Running on' in log.read_text() or server.poll() is not None)
-        assert server.poll() is None, log.read_text()
-        with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as browser:
+        try:
+            wait_for(lambda: 'Running on' in log.read_text() or server.poll() is not None)
+            assert server.poll() is None, log.read_text()
             browser.get(f'http://127.0.0.1:{port}/')
             found = lambda: ' '.join(item.text for item in browser.find_elements('id', 'found'))  # noqa: E731
             wait_for(lambda: 'pick an example' in found())
@@ -219,13 +198,6 @@ def test_in_a_browser(tmp_path):
             browser.find_element('css selector', 'input[type=file]').send_keys(picture)
             wait_for(lambda: '1 face found' in found())
             wait_for(lambda: len(browser.find_elements('css selector', '#views img')) >= 2)
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def wait_for(condition) -> None:
-    end = time.monotonic() + 600  # only a page that hangs takes so long, also on a busy machine
-    while not condition():
-        assert time.monotonic() < end, 'waited too long'
-        time.sleep(0.3)
+        finally:
+            server.terminate()
+            server.wait(20)

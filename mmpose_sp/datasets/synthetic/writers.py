@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from mmpose_sp.faces.annotation_files import pts_text
 from mmpose_sp.faces.benchmarks import COFW, FACE_300W, WFLW
 
 from .params import ATTRIBUTES, LAYOUTS
@@ -204,8 +205,7 @@ def write_300w(dst: Path, num_train: int, num_test: int, seed: int, size: int, w
             for i, face in enumerate(_draw_all(jobs, workers, f'300w {folder}')):
                 stem = dst / folder / f'image_{i + 1:04d}'
                 _save_picture(stem.with_suffix(suffix), face.image)
-                rows = ''.join(f'{x:.6f} {y:.6f}\n' for x, y in face.points + 1)
-                stem.with_suffix('.pts').write_text(f'version: 1\nn_points: {len(face.points)}\n{{\n{rows}}}\n')
+                stem.with_suffix('.pts').write_text(pts_text(face.points))
 
 
 def _shares(count: int, weights: Sequence[int]) -> List[int]:
