@@ -16,6 +16,7 @@ from . import boundary_maps, label_covariance
 SMOOTHING = ('image_aware', 'isotropic', 'none')
 EDGES = ('union', 'own')
 GRIDS = ('centers', 'corners')
+OUTSIDE = ('ignore', 'clamp')
 
 
 @KEYPOINT_CODECS.register_module()
@@ -43,7 +44,8 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
 
         - keypoint_labels (np.ndarray): (x, y) in heatmap px, float32, shape (N, K, 2). Landmarks that are NaN and
           invisible become (0, 0).
-        - keypoint_weights (np.ndarray): Visibility, 0 for landmarks outside the map, float32, shape (N, K)
+        - keypoint_weights (np.ndarray): Visibility, 0 for landmarks outside the map unless they are clamped, float32,
+          shape (N, K)
         - label_covariances (np.ndarray): gamma * Sigma_M, [[xx, xy], [xy, yy]] in heatmap px^2, float32, shape
           (N, K, 2, 2)
         - edge_heatmaps (np.ndarray): Only with ``edge_maps=True``: one map per boundary, float32 in [0, 1], shape
@@ -76,6 +78,9 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         grid: ``'centers'``: heatmap coordinates decode by the convention above. ``'corners'``: the outermost
             pixel centres of the map are the corners of the input, input = x * W / (w - 1) - 0.5; this is how STAR and
             ADNet read their maps, for networks with their weights. Decoding only. Defaults to ``'centers'``
+        outside: Landmarks outside the map. ``'ignore'``: weight 0. ``'clamp'``: their label moves to the nearest point
+            of the map's border and counts, as in ADNet and STAR, whose crops cut landmarks off. Defaults to
+            ``'ignore'``
 
     Raises:
         ValueError: At construction, for an unknown option; in ``encode``, for a landmark count that does not match the
@@ -102,6 +107,7 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         subpixel: str = 'quadratic',
         eps: float = 1.0,
         grid: str = 'centers',
+        outside: str = 'ignore',
     ) -> None:
         super().__init__()
         self.input_size = _size('input_size', input_size)
@@ -113,6 +119,7 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         self._middle = (np.array(self.heatmap_size, dtype=np.float32) - 1) / 2
         self.smoothing = _one_of('smoothing', smoothing, SMOOTHING)
         self.edges = _one_of('edges', edges, EDGES)
+        self.outside = _one_of('outside', outside, OUTSIDE)
         self.subpixel = _one_of('subpixel', subpixel, SUBPIXEL)
         for name, kernel in {'gaussian_kernel': gaussian_kernel, 'blur_kernel': blur_kernel}.items():
             if kernel < 1 or kernel % 2 == 0:
@@ -166,10 +173,17 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
             See "Encoded" above.
         """
         labels, visible = self._labels(keypoints, keypoints_visible)
-        outside = np.abs(labels - self._middle) > self._middle + 0.5
-        weights = np.where(outside[..., 0] | outside[..., 1], 0, visible).astype(np.float32)
+        reach, points, weights = self._middle + 0.5, labels, visible
+        if self.outside == 'clamp':
+            points = np.clip(labels, self._middle - reach, self._middle + reach)
+        else:
+            weights = np.where((np.abs(labels - self._middle) > reach).any(axis=-1), 0, visible)
         covariances = np.empty((*labels.shape, 2), dtype=np.float32)
-        encoded = {'keypoint_labels': labels, 'keypoint_weights': weights, 'label_covariances': covariances}
+        encoded = {
+            'keypoint_labels': points,
+            'keypoint_weights': np.asarray(weights, dtype=np.float32),
+            'label_covariances': covariances,
+        }
 
         if self.smoothing == 'image_aware':
             for face, seen, covariance in zip(labels, visible > 0, covariances):

@@ -11,6 +11,7 @@ from mmpose.utils import register_all_modules
 import mmpose_sp  # noqa: F401
 from mmpose_sp.codecs import ImageAwareLabelSmoothing, edge_alignment
 from mmpose_sp.faces import boundary_sets
+from mmpose_sp.structured.label_checks import check_labels
 
 
 def face(count, seed=0):
@@ -140,6 +141,19 @@ def test_weights_are_zero_outside_the_map_and_where_invisible():
     weights = codec().encode(points, visible)['keypoint_weights'][0]
     np.testing.assert_array_equal(weights[:6], [0, 1, 0, 1, 0, 1])
     assert weights[5:].all()
+
+
+def test_clamped_landmarks_count_at_the_border_of_the_map():
+    """As STAR's lib/dataset/alignmentDataset.py clamps (2 x + 1) / w - 1 of the input to [-1, 1]; a loss takes them."""
+    points = face(98)
+    points[0, :4] = [[-30, 100], [300, 90], [100, 256], [-1, -9]]
+    encoded = codec(outside='clamp').encode(points, np.ones((1, 98), dtype=np.float32))
+    normalised = np.clip((2 * points + 1) / 256 - 1, -1, 1)
+    np.testing.assert_allclose(encoded['keypoint_labels'], ((normalised + 1) * 64 - 1) / 2, atol=1e-4)
+    assert encoded['keypoint_weights'].all()
+    check_labels(torch.from_numpy(encoded['keypoint_labels']), torch.ones(1, 98, dtype=torch.bool), (64, 64))
+    others = codec().encode(points)['label_covariances']
+    np.testing.assert_array_equal(encoded['label_covariances'], others)  # the curves are those of the face
 
 
 def test_nan_of_invisible_landmarks_does_not_spread():

@@ -78,7 +78,15 @@ COMMON = {
         (10, 0.2),
         'Wang et al., ICCV 2019, 4.3',
     ),
-    'crop': (lambda b: b.steps['GetBBoxCenterScale']['padding'], 1.25, "choices.md, mmpose's"),
+    'crop': (
+        lambda b: [
+            (loader.dataset.box, loader.dataset.pipeline[1]['padding'])
+            for loader in (b.cfg.train_dataloader, b.cfg.val_dataloader, b.cfg.test_dataloader)
+        ],
+        [('center_scale', 1)] * 3,
+        'ADNet lib/dataset/augmentation.py; docs/choices.md',
+    ),
+    'landmarks outside the crop': (lambda b: b.codec.outside, 'clamp', 'STAR lib/dataset/alignmentDataset.py'),
     'shift, scale, rotation': (
         lambda b: b.deviations(),
         (0.05, 0.1, 17.81),
