@@ -165,6 +165,21 @@ def test_nan_of_invisible_landmarks_does_not_spread():
         assert all(np.isfinite(value).all() for value in encoded.values())
 
 
+def test_thin_edges_are_those_of_the_same_curves():
+    points = face(98)
+    thin, wide = (codec(edge_maps=True, edge_lines=kind).encode(points) for kind in ('thin', 'gaussian'))
+    assert (thin['edge_heatmaps'] > 0).any(axis=(1, 2)).all()
+    assert (wide['edge_heatmaps'][thin['edge_heatmaps'] > 0.1] > 0.85).all()  # within 0.5 px of the curve
+    np.testing.assert_array_equal(thin['label_covariances'], wide['label_covariances'])
+
+
+@pytest.mark.parametrize(('smoothing', 'gamma'), [('isotropic', 0.04), ('image_aware', 0.04), ('none', 0.04)])
+def test_label_std_is_that_of_the_labels(smoothing, gamma):
+    sut = codec(smoothing=smoothing, gamma=gamma, edge_weight=0)
+    covariances = sut.encode(face(98))['label_covariances'][0]
+    np.testing.assert_allclose(covariances, np.broadcast_to(sut.label_std**2 * np.eye(2), (98, 2, 2)), atol=1e-6)
+
+
 def test_smoothing_variants():
     points = face(98)
     aware, isotropic, none = (

@@ -129,7 +129,8 @@ OURS = {
     'weight of the edges in M': (lambda b: b.smoothing['edge_weight'], 0.01, 'A1.3'),
     'patch radius': (lambda b: b.smoothing['patch_radius'], 4, 'choices.md'),
     'edges': (lambda b: b.codec.edges, 'union', 'choices.md'),
-    'line width': (lambda b: b.codec.edge_sigma, 1, 'choices.md'),
+    'line width': (lambda b: (b.codec.edge_lines, b.codec.edge_sigma), ('gaussian', 1), 'choices.md'),
+    'margin moves with the sample': (lambda b: b.loss.wants_label, False, '4.2, Eq. 13'),
     'reading': (lambda b: (b.codec.subpixel, sites.LOCAL_RADIUS), ('local_expectation', 4), 'choices.md'),
 }
 

@@ -22,7 +22,7 @@ def config(data):
 
 
 def reference_matrix(box, size=256):
-    """Image px to input px as STAR's lib/dataset/augmentation.py states it, for a list that scales by the box's longer side."""
+    """Image px to input px by STAR's lib/dataset/augmentation.py, where the scale is that of the box's longer side."""
     x1, y1, x2, y2 = box
     scale = max(x2 - x1, y2 - y1) / 200
     zoom = size / (scale * 200)

@@ -279,8 +279,8 @@ def test_boxes_follow_mmposes_own_files(sample):
 
 
 def test_the_scale_is_that_of_adnets_lists():
-    """Who has ADNet's list of WFLW's test faces compares its scales with the height of the landmarks over 200, and
-    finds a greatest difference of 0.6162 (issue 3 of github.com/huangyangyu/ADNet). It belongs to one of these faces."""
+    """An owner of ADNet's list of WFLW's test faces compares its scales with the height of the landmarks over 200, and
+    finds a greatest difference of 0.6162 (issue 3 of github.com/huangyangyu/ADNet): that of one of these faces."""
     lines = data_folder('wflw_official_sample', 'list_98pt_test_makeup.txt').read_text().splitlines()
     faces = [np.array(line.split()[:196], dtype=float).reshape(98, 2) for line in lines if line]
     assert max(landmark_box(face).scale - np.ptp(face[:, 1]) / 200 for face in faces) == pytest.approx(0.6162, abs=1e-4)
