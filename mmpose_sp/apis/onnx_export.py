@@ -86,7 +86,7 @@ class CropLandmarker(nn.Module):
         images = (images - self.mean) / self.std
         scores = self._scores(images)
         if self.flip_test:
-            scores = (scores + self._scores(images.flip(-1)).flip(-1)[:, self.mirrored]) * 0.5
+            scores = self.head.average(scores, self._scores(images.flip(-1)).flip(-1)[:, self.mirrored])
         sites, confidence, covariance = self.codec.decode_sites(scores)
         if self.joint == 'off':
             return sites, confidence, covariance, scores

@@ -16,6 +16,8 @@ from . import boundary_maps, label_covariance
 SMOOTHING = ('image_aware', 'isotropic', 'none')
 EDGES = ('union', 'own')
 GRIDS = ('centers', 'corners')
+OUTSIDE = ('ignore', 'clamp')
+EDGE_LINES = ('gaussian', 'thin')
 
 
 @KEYPOINT_CODECS.register_module()
@@ -43,7 +45,8 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
 
         - keypoint_labels (np.ndarray): (x, y) in heatmap px, float32, shape (N, K, 2). Landmarks that are NaN and
           invisible become (0, 0).
-        - keypoint_weights (np.ndarray): Visibility, 0 for landmarks outside the map, float32, shape (N, K)
+        - keypoint_weights (np.ndarray): Visibility, 0 for landmarks outside the map unless they are clamped, float32,
+          shape (N, K)
         - label_covariances (np.ndarray): gamma * Sigma_M, [[xx, xy], [xy, yy]] in heatmap px^2, float32, shape
           (N, K, 2, 2)
         - edge_heatmaps (np.ndarray): Only with ``edge_maps=True``: one map per boundary, float32 in [0, 1], shape
@@ -69,6 +72,8 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
             as each curve has an edge map of its own in STAR; a landmark on no curve then gets the Gaussian of M alone.
             Defaults to ``'union'``
         edge_maps: Whether to return ``edge_heatmaps``, the targets of an edge branch. Defaults to ``False``
+        edge_lines: What ``edge_heatmaps`` draw. ``'gaussian'``: lines of the width ``edge_sigma``, as the smoothing
+            sees them. ``'thin'``: a quarter of a heatmap px wide, as ADNet's. Defaults to ``'gaussian'``
         edge_sigma: Width of a line of the edge maps: standard deviation in heatmap px of the Gaussian of the
             distance to the curve. Defaults to 1
         subpixel: How to refine the arg max, see :func:`read_sites`. Defaults to ``'quadratic'``
@@ -76,6 +81,9 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         grid: ``'centers'``: heatmap coordinates decode by the convention above. ``'corners'``: the outermost
             pixel centres of the map are the corners of the input, input = x * W / (w - 1) - 0.5; this is how STAR and
             ADNet read their maps, for networks with their weights. Decoding only. Defaults to ``'centers'``
+        outside: Landmarks outside the map. ``'ignore'``: weight 0. ``'clamp'``: their label moves to the nearest point
+            of the map's border and counts, as in ADNet and STAR, whose crops cut landmarks off. Defaults to
+            ``'ignore'``
 
     Raises:
         ValueError: At construction, for an unknown option; in ``encode``, for a landmark count that does not match the
@@ -102,6 +110,8 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         subpixel: str = 'quadratic',
         eps: float = 1.0,
         grid: str = 'centers',
+        outside: str = 'ignore',
+        edge_lines: str = 'gaussian',
     ) -> None:
         super().__init__()
         self.input_size = _size('input_size', input_size)
@@ -113,6 +123,8 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         self._middle = (np.array(self.heatmap_size, dtype=np.float32) - 1) / 2
         self.smoothing = _one_of('smoothing', smoothing, SMOOTHING)
         self.edges = _one_of('edges', edges, EDGES)
+        self.outside = _one_of('outside', outside, OUTSIDE)
+        self.edge_lines = _one_of('edge_lines', edge_lines, EDGE_LINES)
         self.subpixel = _one_of('subpixel', subpixel, SUBPIXEL)
         for name, kernel in {'gaussian_kernel': gaussian_kernel, 'blur_kernel': blur_kernel}.items():
             if kernel < 1 or kernel % 2 == 0:
@@ -155,6 +167,15 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         """The edge maps travel as a field, where there are any."""
         return {'edge_heatmaps': 'edge_heatmaps'} if self.edge_maps else {}
 
+    @property
+    def label_std(self) -> float:
+        """Standard deviation of a label along each axis in heatmap px, the share of the edges left out; 0 without
+        smoothing."""
+        if self.smoothing == 'none':
+            return 0.0
+        patch = label_covariance.gaussian_patch(*(self.smoothing_cfg[k] for k in ('patch_radius', 'gaussian_kernel')))
+        return float(np.sqrt(self.gamma * label_covariance.patch_covariance(patch)[0, 0]))
+
     def encode(self, keypoints: np.ndarray, keypoints_visible: Optional[np.ndarray] = None) -> dict:
         """Encode landmarks of the network input.
 
@@ -166,10 +187,17 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
             See "Encoded" above.
         """
         labels, visible = self._labels(keypoints, keypoints_visible)
-        outside = np.abs(labels - self._middle) > self._middle + 0.5
-        weights = np.where(outside[..., 0] | outside[..., 1], 0, visible).astype(np.float32)
+        reach, points, weights = self._middle + 0.5, labels, visible
+        if self.outside == 'clamp':
+            points = np.clip(labels, self._middle - reach, self._middle + reach)
+        else:
+            weights = np.where((np.abs(labels - self._middle) > reach).any(axis=-1), 0, visible)
         covariances = np.empty((*labels.shape, 2), dtype=np.float32)
-        encoded = {'keypoint_labels': labels, 'keypoint_weights': weights, 'label_covariances': covariances}
+        encoded = {
+            'keypoint_labels': points,
+            'keypoint_weights': np.asarray(weights, dtype=np.float32),
+            'label_covariances': covariances,
+        }
 
         if self.smoothing == 'image_aware':
             for face, seen, covariance in zip(labels, visible > 0, covariances):
@@ -178,17 +206,17 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
                         face[landmarks], self._padded_edges(face, seen, curves), self._margin, **self.smoothing_cfg
                     )
         elif self.smoothing == 'isotropic':
-            gaussian = label_covariance.gaussian_patch(
-                *(self.smoothing_cfg[key] for key in ('patch_radius', 'gaussian_kernel'))
-            )
-            covariances[:] = self.gamma * label_covariance.patch_covariance(gaussian)
+            covariances[:] = self.label_std**2 * np.eye(2)
         else:
             covariances[:] = 0
         if self.edge_maps:
             if len(labels) != 1:
                 raise ValueError(f'edge_maps=True encodes one face at a time, got {len(labels)}')
-            encoded['edge_heatmaps'] = boundary_maps.edge_heatmaps(
-                labels[0], self.boundaries, self.heatmap_size, self.edge_sigma, visible[0] > 0
+            of_face = dict(boundaries=self.boundaries, heatmap_size=self.heatmap_size, visible=visible[0] > 0)
+            encoded['edge_heatmaps'] = (
+                boundary_maps.thin_edge_heatmaps(labels[0], **of_face)
+                if self.edge_lines == 'thin'
+                else boundary_maps.edge_heatmaps(labels[0], sigma=self.edge_sigma, **of_face)
             )
         return encoded
 

@@ -14,6 +14,7 @@ from .coordinates import (
     transform_points,
     turned_to_image,
 )
+from .crop_list import CropList, read_crop_list, square_around
 from .schemes import (
     BOX_DIAGONAL,
     JOINT,
@@ -35,6 +36,7 @@ __all__ = [
     'SCHEMES',
     'Boundary',
     'BoxMapping',
+    'CropList',
     'FaceScheme',
     'MapGrid',
     'boundary_sets',
@@ -44,8 +46,10 @@ __all__ = [
     'find_scheme',
     'invert',
     'map_grid',
+    'read_crop_list',
     'register_scheme',
     'scheme_of_count',
+    'square_around',
     'subset_flags',
     'subset_names',
     'transform_boxes',

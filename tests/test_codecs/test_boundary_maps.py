@@ -2,7 +2,14 @@ import cv2
 import numpy as np
 import pytest
 
-from mmpose_sp.codecs.boundary_maps import blur_and_sharpen, boundary_curves, edge_heatmaps, spline_matrix, visible_runs
+from mmpose_sp.codecs.boundary_maps import (
+    blur_and_sharpen,
+    boundary_curves,
+    edge_heatmaps,
+    spline_matrix,
+    thin_edge_heatmaps,
+    visible_runs,
+)
 from mmpose_sp.faces import Boundary
 
 
@@ -163,3 +170,24 @@ def test_blur_and_sharpen_agree_with_torchvision():
 def test_kernel_and_factor_one_change_nothing():
     image = np.random.default_rng(0).random((10, 10)).astype(np.float32)
     np.testing.assert_array_equal(blur_and_sharpen(image, blur_kernel=1, sharpness=1), image)
+
+
+def test_thin_ring_is_what_adnet_draws():
+    """At input size, four times enlarged, 4 px wide; reduced by area to the input and bilinearly to a quarter of it."""
+    (found,) = thin_edge_heatmaps(circle(16), [ring(16)], (64, 64))
+    (curve,) = boundary_curves(circle(16), ring(16))
+    canvas = np.zeros((1024, 1024), dtype=np.float32)
+    corners = np.rint(((curve + 0.5) * 4 - 0.5) * 4 + 1.5).astype(np.int32)
+    cv2.polylines(canvas, [corners], True, 255, 4, cv2.LINE_AA)
+    drawn = cv2.resize(cv2.resize(canvas, (256, 256), interpolation=cv2.INTER_AREA), (64, 64)) / 255
+    assert np.abs(found - drawn).max() < 0.2 and np.abs(found - drawn).mean() < 0.002
+    assert found.sum() == pytest.approx(drawn.sum(), rel=0.05)
+
+
+@pytest.mark.parametrize(('row', 'expected'), [(20.0, 0.625), (20.25, 0.3125), (20.5, 0.0), (-3.0, 0.0)])
+def test_thin_line_by_hand(row, expected):
+    """OpenCV's line of 4 fine px covers 5 of 16; the middle 8 of each px see it."""
+    points = np.float32([[-9, row], [20, row], [70, row]])
+    (edge,) = thin_edge_heatmaps(points, [Boundary('line', (0, 1, 2), False)], (64, 48))
+    np.testing.assert_allclose(edge[20], expected, atol=0.07)
+    assert edge.sum() == pytest.approx(edge[20].sum() + edge[21].sum())

@@ -11,6 +11,7 @@ from mmpose.utils import register_all_modules
 import mmpose_sp  # noqa: F401
 from mmpose_sp.codecs import ImageAwareLabelSmoothing, edge_alignment
 from mmpose_sp.faces import boundary_sets
+from mmpose_sp.structured.label_checks import check_labels
 
 
 def face(count, seed=0):
@@ -142,6 +143,19 @@ def test_weights_are_zero_outside_the_map_and_where_invisible():
     assert weights[5:].all()
 
 
+def test_clamped_landmarks_count_at_the_border_of_the_map():
+    """As STAR's lib/dataset/alignmentDataset.py clamps (2 x + 1) / w - 1 of the input to [-1, 1]; a loss takes them."""
+    points = face(98)
+    points[0, :4] = [[-30, 100], [300, 90], [100, 256], [-1, -9]]
+    encoded = codec(outside='clamp').encode(points, np.ones((1, 98), dtype=np.float32))
+    normalised = np.clip((2 * points + 1) / 256 - 1, -1, 1)
+    np.testing.assert_allclose(encoded['keypoint_labels'], ((normalised + 1) * 64 - 1) / 2, atol=1e-4)
+    assert encoded['keypoint_weights'].all()
+    check_labels(torch.from_numpy(encoded['keypoint_labels']), torch.ones(1, 98, dtype=torch.bool), (64, 64))
+    others = codec().encode(points)['label_covariances']
+    np.testing.assert_array_equal(encoded['label_covariances'], others)  # the curves are those of the face
+
+
 def test_nan_of_invisible_landmarks_does_not_spread():
     points, visible = face(98), np.ones((1, 98), dtype=np.float32)
     points[0, [3, 62, 96]] = np.nan
@@ -149,6 +163,21 @@ def test_nan_of_invisible_landmarks_does_not_spread():
     for smoothing in ('image_aware', 'isotropic', 'none'):
         encoded = codec(smoothing=smoothing, edge_maps=True).encode(points, visible)
         assert all(np.isfinite(value).all() for value in encoded.values())
+
+
+def test_thin_edges_are_those_of_the_same_curves():
+    points = face(98)
+    thin, wide = (codec(edge_maps=True, edge_lines=kind).encode(points) for kind in ('thin', 'gaussian'))
+    assert (thin['edge_heatmaps'] > 0).any(axis=(1, 2)).all()
+    assert (wide['edge_heatmaps'][thin['edge_heatmaps'] > 0.1] > 0.85).all()  # within 0.5 px of the curve
+    np.testing.assert_array_equal(thin['label_covariances'], wide['label_covariances'])
+
+
+@pytest.mark.parametrize(('smoothing', 'gamma'), [('isotropic', 0.04), ('image_aware', 0.04), ('none', 0.04)])
+def test_label_std_is_that_of_the_labels(smoothing, gamma):
+    sut = codec(smoothing=smoothing, gamma=gamma, edge_weight=0)
+    covariances = sut.encode(face(98))['label_covariances'][0]
+    np.testing.assert_allclose(covariances, np.broadcast_to(sut.label_std**2 * np.eye(2), (98, 2, 2)), atol=1e-6)
 
 
 def test_smoothing_variants():

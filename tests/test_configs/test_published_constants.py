@@ -78,7 +78,15 @@ COMMON = {
         (10, 0.2),
         'Wang et al., ICCV 2019, 4.3',
     ),
-    'crop': (lambda b: b.steps['GetBBoxCenterScale']['padding'], 1.25, "choices.md, mmpose's"),
+    'crop': (
+        lambda b: [
+            (loader.dataset.box, loader.dataset.pipeline[1]['padding'])
+            for loader in (b.cfg.train_dataloader, b.cfg.val_dataloader, b.cfg.test_dataloader)
+        ],
+        [('center_scale', 1)] * 3,
+        'ADNet lib/dataset/augmentation.py; docs/choices.md',
+    ),
+    'landmarks outside the crop': (lambda b: b.codec.outside, 'clamp', 'STAR lib/dataset/alignmentDataset.py'),
     'shift, scale, rotation': (
         lambda b: b.deviations(),
         (0.05, 0.1, 17.81),
@@ -121,7 +129,8 @@ OURS = {
     'weight of the edges in M': (lambda b: b.smoothing['edge_weight'], 0.01, 'A1.3'),
     'patch radius': (lambda b: b.smoothing['patch_radius'], 4, 'choices.md'),
     'edges': (lambda b: b.codec.edges, 'union', 'choices.md'),
-    'line width': (lambda b: b.codec.edge_sigma, 1, 'choices.md'),
+    'line width': (lambda b: (b.codec.edge_lines, b.codec.edge_sigma), ('gaussian', 1), 'choices.md'),
+    'margin moves with the sample': (lambda b: b.loss.wants_label, False, '4.2, Eq. 13'),
     'reading': (lambda b: (b.codec.subpixel, sites.LOCAL_RADIUS), ('local_expectation', 4), 'choices.md'),
 }
 

@@ -77,7 +77,7 @@ def test_row_runs_what_it_says(row):
     assert path in CONFIGS
     cfg = with_options(path, options)
     if (table, name) not in OBJECTIVES:
-        assert not options or name.endswith('500 epochs')
+        assert not options or name.startswith('STAR')
         return
     loss_type, settings, smoothing = OBJECTIVES[table, name]
     loss = MODELS.build(cfg.model.head.loss)
@@ -99,6 +99,21 @@ def test_stars_own_schedule_is_that_of_its_code():
     assert 4 * cfg.train_dataloader.batch_size == 32 and cfg.optim_wrapper.optimizer.weight_decay == 0
     assert cfg.train_cfg.max_epochs == cfg.param_scheduler[0].end == 500
     assert cfg.param_scheduler[0].milestones == [200, 350, 450]
+
+
+def test_star_trains_without_weight_decay():
+    """Its lib/utility.py gives Adam the parameters and the rate alone."""
+    trained = [row for row in ROWS if '_star-' in row[2].name and '-weights' not in row[2].name]
+    assert len(trained) == 6
+    assert {with_options(*row[2:]).optim_wrapper.optimizer.weight_decay for row in trained} == {0}
+
+
+def test_tests_of_the_page_read_each_face_once():
+    for words in commands(PAGE):
+        if 'tools/test.py' in words and not any(
+            part in ' '.join(words) for part in ('star-weights', 'mmpose_sp/weights')
+        ):
+            assert 'model.test_cfg.flip_test=False' in words, ' '.join(words)
 
 
 def test_every_table_and_figure_has_a_place():

@@ -11,7 +11,7 @@ from mmengine.dataset import Compose
 from mmpose.registry import MODELS
 from tools_by_path import load_tool
 
-from mmpose_sp.datasets.transforms import GetShortSideCenterScale
+from mmpose_sp.datasets.transforms import GetSquareCenterScale
 from mmpose_sp.faces import boundary_sets
 
 BOX = np.array([[31.5, 40.0, 171.5, 152.0]], dtype=np.float32)  # 140 x 112 px
@@ -22,9 +22,9 @@ def config(data):
 
 
 def reference_matrix(box, size=256):
-    """Image px to input px as STAR's demo states it: 1.05 times the shorter side, centre to (size - 1) / 2."""
+    """Image px to input px by STAR's lib/dataset/augmentation.py, where the scale is that of the box's longer side."""
     x1, y1, x2, y2 = box
-    scale = min(x2 - x1, y2 - y1) / 200 * 1.05
+    scale = max(x2 - x1, y2 - y1) / 200
     zoom = size / (scale * 200)
     middle = (size - 1) / 2
     return np.array([[zoom, 0, middle - zoom * (x1 + x2) / 2], [0, zoom, middle - zoom * (y1 + y2) / 2]])
@@ -53,7 +53,7 @@ def test_landmarks_return_to_the_image_as_in_the_reference(tmp_path):
     scores[:, point[1], point[0]] = 0
     keypoints, _ = KEYPOINT_CODECS.build(decoder_cfg).decode(scores)
     sample = dict(bbox=BOX.copy())
-    GetShortSideCenterScale(input_size=(256, 256)).transform(sample)
+    GetSquareCenterScale(input_size=(256, 256)).transform(sample)
     # mmpose's estimator: input px / size * scale + centre - scale / 2
     found = keypoints[0, 0] / 256 * sample['bbox_scale'][0] + sample['bbox_center'][0] - sample['bbox_scale'][0] / 2
     full = np.vstack([reference_matrix(BOX[0]), [0, 0, 1]])
@@ -63,7 +63,7 @@ def test_landmarks_return_to_the_image_as_in_the_reference(tmp_path):
 
 def test_padding_must_be_positive():
     with pytest.raises(ValueError, match='padding must be positive'):
-        GetShortSideCenterScale(input_size=(256, 256), padding=0)
+        GetSquareCenterScale(input_size=(256, 256), padding=0)
 
 
 @pytest.fixture(scope='module')

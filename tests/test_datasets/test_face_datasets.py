@@ -13,6 +13,7 @@ from mmpose.registry import DATASETS
 
 import mmpose_sp  # noqa: F401
 from mmpose_sp.datasets.face import SPCOFWDataset, SPFace300WDataset, SPWFLWDataset
+from mmpose_sp.faces import read_crop_list
 
 WIDTH, HEIGHT = 120, 90
 CLASSES = {98: SPWFLWDataset, 29: SPCOFWDataset, 68: SPFace300WDataset}
@@ -129,6 +130,61 @@ def test_one_box_gives_bbox_center_and_scale(build, num_keypoints, box, expected
     np.testing.assert_allclose(info['bbox'], [expected], rtol=1e-6)
     np.testing.assert_allclose(info['bbox_center'], [[(x1 + x2) / 2, (y1 + y2) / 2]], rtol=1e-6)
     np.testing.assert_allclose(info['bbox_scale'], [[max(x2 - x1, y2 - y1)] * 2], rtol=1e-5)
+
+
+def test_box_of_the_annotated_centre_and_scale(build, tables):
+    info = build(tables, box='center_scale').get_data_info(0)  # (40, 52.5), 0.325
+    np.testing.assert_allclose(info['bbox'], [[7.5, 20, 72.5, 85]])
+
+
+@pytest.mark.parametrize('lost', ['center', 'scale'])
+def test_an_annotation_without_centre_or_scale(build, tables, lost):
+    tables['annotations'][1].pop(lost)
+    with pytest.raises(ValueError, match="annotation 12 .* has no 'center_scale'"):
+        build(tables, box='center_scale')
+
+
+def write_crop_list(path, tables, names=False, shift=0.0):
+    """The list of ADNet that has the faces of ``tables`` from last to first, each with a crop of its own."""
+    lines = ['image\tlandmarks_5pts\tlandmarks_target\tscale\tcenter_w\tcenter_h'] * names
+    for i in reversed(range(len(tables['annotations']))):
+        points = ','.join(f'{value + shift:.4f}' for value in annotated(tables, i)[:, :2].ravel())
+        lines.append(f'./rawImages/{i}.jpg\t{"1,2," * 4}1,2\t{points}\t{0.1 + 0.1 * i}\t{40 + i}\t50.5\t0,1,0,0,0,0')
+    path.write_text('\n'.join(lines) + '\n')
+    return str(path)
+
+
+@pytest.mark.parametrize(('names', 'shift'), [(False, 0.0), (True, 0.0), (False, 1.0)])
+def test_crops_of_a_list_belong_to_their_faces(build, tables, tmp_path, names, shift):
+    """Side 200 * scale around the centre; the list has another order, other names, and may count pixels from 1."""
+    dataset = build(tables, box=write_crop_list(tmp_path / 'test.tsv', tables, names, shift))
+    for i, side in enumerate((20, 40, 60)):
+        expected = [40 + i - side / 2, 50.5 - side / 2, 40 + i + side / 2, 50.5 + side / 2]
+        np.testing.assert_allclose(dataset.get_data_info(i)['bbox'], [expected], rtol=1e-6)
+
+
+def test_a_face_that_a_crop_list_lacks_is_named(build, tables, tmp_path):
+    path = write_crop_list(tmp_path / 'test.tsv', tables)
+    tables['annotations'][1]['keypoints'][0] += 2
+    with pytest.raises(ValueError, match=r'annotation 12 .* has no crop in .*test\.tsv'):
+        build(tables, box=path)
+
+
+@pytest.mark.parametrize(
+    ('line', 'message'),
+    [
+        ('a.jpg\t1,2\t1,2', r':1: 3 fields between tabs'),
+        ('a.jpg\t1,2\t1,2\tbig\t3\t4', r':1: field 1 is "big", not a number'),
+        ('a.jpg\t1,2\t1,2,3\t1\t3\t4', r':1: 1\.5 landmarks'),
+        ('a.jpg\t1,2\t1,2\t1\t3\t4\na.jpg\t1,2\t1,2,3,4\t1\t3\t4', r':2: 2 landmarks'),
+        ('a.jpg\t1,2\t1,2\t0\t3\t4', r':1: scale 0 .* no crop'),
+        ('image\tpoints\tpoints\tscale\tx\ty', r'no faces'),
+    ],
+)
+def test_a_broken_crop_list(tmp_path, line, message):
+    (tmp_path / 'a.tsv').write_text(line)
+    with pytest.raises(ValueError, match=message):
+        read_crop_list(tmp_path / 'a.tsv')
 
 
 def test_box_keeps_its_shape_on_request(build, tables):

@@ -126,10 +126,10 @@ def test_the_command_names_what_is_wrong(export_onnx, capsys):
 def test_a_crop_that_the_metadata_cannot_state_is_refused(export_onnx, tmp_path, capsys):
     config, weights = packaged_model()
     changed = load_config(config)
-    changed.test_dataloader.dataset.pipeline[1] = dict(type='GetShortSideCenterScale', input_size=(128, 128))
-    changed.dump(tmp_path / 'short_side.py')
+    changed.test_dataloader.dataset.pipeline[1] = dict(type='GetSquareCenterScale', input_size=(128, 128))
+    changed.dump(tmp_path / 'square_crop.py')
     with pytest.raises(SystemExit):
-        export_onnx.main([str(tmp_path / 'short_side.py'), str(weights), str(tmp_path / 'out.onnx')])
+        export_onnx.main([str(tmp_path / 'square_crop.py'), str(weights), str(tmp_path / 'out.onnx')])
     assert 'no GetBBoxCenterScale' in capsys.readouterr().err
     assert not (tmp_path / 'out.onnx').exists()
 

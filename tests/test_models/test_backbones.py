@@ -156,12 +156,13 @@ def test_scores_start_near_zero_with_any_sign():
     assert (scores < 0).any() and (scores > 0).any()
 
 
-def test_instance_relu_scores_are_normalised():
-    raw, normalised = (tiny(num_stacks=1, score_norm=norm, with_aam=False).eval() for norm in ('none', 'instance_relu'))
+@pytest.mark.parametrize(('norm', 'least'), [('instance', -float('inf')), ('instance_relu', 0)])
+def test_scores_are_normalised(norm, least):
+    raw, normalised = (tiny(num_stacks=1, score_norm=name, with_aam=False).eval() for name in ('none', norm))
     x = torch.randn(2, 3, 64, 64)
     scores = raw(x)[0][0]
     mean, variance = scores.mean((2, 3), True), scores.var((2, 3), unbiased=False, keepdim=True)
-    expected = ((scores - mean) / (variance + 1e-5).sqrt()).clamp(min=0)
+    expected = ((scores - mean) / (variance + 1e-5).sqrt()).clamp(min=least)
     torch.testing.assert_close(normalised(x)[0][0], expected, rtol=1e-4, atol=1e-5)
 
 

@@ -152,6 +152,20 @@ def test_flip_test_averages_scores():
     torch.testing.assert_close(result.pred_fields.heatmaps, expected)
 
 
+def test_flip_test_of_an_expectation_is_the_mean_of_two():
+    """The mean of two distributions has the mean of their expectations; the mean of their logarithms has not."""
+    model = scatter(build(flip_test=True))
+    model.head.decoder.subpixel = 'expectation'
+    x = images(2)
+    both = keypoints_of(model.predict(x, data_samples(2)))
+    model.test_cfg['flip_test'] = False
+    one, other = (keypoints_of(model.predict(part, data_samples(2))) for part in (x, x.flip(-1)))
+    other = other[:, FLIP_INDICES]
+    other[..., 0] = 63 - other[..., 0]
+    assert np.abs(one - other).max() > 0.1
+    np.testing.assert_allclose(both, (one + other) / 2, atol=1e-3)
+
+
 def test_output_heatmaps_are_the_scores():
     model = scatter(build(output_heatmaps=True))
     x = images(2)

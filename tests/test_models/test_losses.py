@@ -16,7 +16,7 @@ from mmpose_sp.posterior.moments import (
     position_covariance,
     symmetric_eig_2x2,
 )
-from mmpose_sp.structured import Objective, structured_loss
+from mmpose_sp.structured import Objective, sample_labels, structured_loss
 
 LANDMARK_LOSSES = [
     {'type': 'StructuredPredictionLoss'},
@@ -160,6 +160,27 @@ def test_processes_seeded_alike_draw_different_samples(monkeypatch):
     first, second = value(0, 2), value(1, 2)
     assert not torch.allclose(first, second, rtol=1e-4)
     assert torch.equal(value(1, 2), second)
+
+
+@pytest.mark.parametrize('rounded', [False, True])
+def test_margin_may_stay_at_the_annotated_label(rounded):
+    """Eq. 13 with Delta(y, .) of the label y and F[y'] of its samples y', by torch's own interpolation."""
+    scores, labels = torch.randn(2, 3, 9, 8, dtype=torch.float64), 2 + 4 * torch.rand(2, 3, 2, dtype=torch.float64)
+    covariances = 0.3 * torch.eye(2, dtype=torch.float64).expand(2, 3, 2, 2)
+    settings = {'type': 'StructuredPredictionLoss', 'rounded_label': rounded, 'num_samples': 4, 'seed': 1}
+    found = MODELS.build(dict(settings, margin_at='label'))(scores, labels, covariances=covariances)
+    samples = sample_labels(labels, covariances, 4, (9, 8), MODELS.build(settings).generator(scores.device))
+    if rounded:
+        labels, samples = labels.round(), samples.round()
+    grid = torch.stack(torch.meshgrid(torch.arange(8.0), torch.arange(9.0), indexing='xy'), -1).double()
+    difference = (2 * (grid - labels[:, :, None, None]) / torch.tensor([8.0, 9.0])).abs().sum(-1)
+    margin = torch.where(difference < 0.01, 50 * difference.square(), difference - 0.005)
+    x, y = 2 * (samples[..., 0] + 0.5) / 8 - 1, 2 * (samples[..., 1] + 0.5) / 9 - 1
+    raised = F.grid_sample(
+        scores.flatten(0, 1)[:, None], torch.stack([x, y], -1).flatten(0, 1)[:, None], padding_mode='border'
+    )
+    expected = (margin + scores).flatten(2).logsumexp(-1) - raised.view(2, 3, 4).mean(-1)
+    torch.testing.assert_close(found, expected.mean())
 
 
 def test_structured_loss_module_is_the_function():

@@ -278,6 +278,14 @@ def test_boxes_follow_mmposes_own_files(sample):
         assert box.bbox[:3] == pytest.approx(annotation['bbox'][:3], abs=1e-5)
 
 
+def test_the_scale_is_that_of_adnets_lists():
+    """An owner of ADNet's list of WFLW's test faces compares its scales with the height of the landmarks over 200, and
+    finds a greatest difference of 0.6162 (issue 3 of github.com/huangyangyu/ADNet): that of one of these faces."""
+    lines = data_folder('wflw_official_sample', 'list_98pt_test_makeup.txt').read_text().splitlines()
+    faces = [np.array(line.split()[:196], dtype=float).reshape(98, 2) for line in lines if line]
+    assert max(landmark_box(face).scale - np.ptp(face[:, 1]) / 200 for face in faces) == pytest.approx(0.6162, abs=1e-4)
+
+
 def test_box_by_hand():
     box = landmark_box(np.array([[10.5, 20.0], [30.25, 60.0]]))
     assert box.center == [(10 + 31) / 2, 40.0] and box.scale == 40 / 200

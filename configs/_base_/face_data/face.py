@@ -27,14 +27,20 @@ texture = [
 ]
 
 
-def _pipelines(side):
+def _pipelines(load, side):
     crop = dict(type='TopdownAffine', input_size=(side, side))
     pack = dict(type='PackPoseInputs')
     return [*load, *geometry, crop, dict(type='GenerateTarget'), *texture, pack], [*load, crop, pack]
 
 
-train_pipeline, val_pipeline = _pipelines(256)
-train_pipeline_128, val_pipeline_128 = _pipelines(128)
+train_pipeline, val_pipeline = _pipelines(load, 256)
+train_pipeline_128, val_pipeline_128 = _pipelines(load, 128)
+
+# The crop of the published figures, that of ADNet's lists: a square as long as the longer side of the landmarks' box
+# (box='LIST.tsv' of a dataset takes the lists themselves).
+train_tight, val_tight = (
+    dict(box='center_scale', pipeline=pipeline) for pipeline in _pipelines([load[0], dict(load[1], padding=1.0)], 256)
+)
 
 data_mode = 'topdown'  # read by MMPoseInferencer
 

@@ -8,9 +8,11 @@ from mmengine.dataset import force_full_init
 from mmengine.fileio import get_local_path
 from mmpose.structures.bbox import bbox_xyxy2cs
 
+from mmpose_sp.faces import read_crop_list, square_around
+
 from . import validation
 
-BOXES = ('landmarks', 'bbox', 'rect')
+BOXES = ('landmarks', 'center_scale', 'bbox', 'rect')
 _UNREADABLE = 'the image is missing or cannot be decoded: unpack it again, or leave the face out of the annotation file'
 
 
@@ -51,8 +53,10 @@ class ValidatedFaceDataset:
 
     Args:
         box: Face box that is cropped: ``'landmarks'``, the tight box of the annotated landmarks;
-            ``'bbox'``, the annotation's ``bbox``; ``'rect'``, its official ``rect`` (x1 y1 x2 y2)
-            where the benchmark publishes one.
+            ``'center_scale'``, the square of side 200 ``scale`` about ``center``, both of the annotation: their longer
+            side, rounded outward to whole pixels, as ADNet and STAR crop; the path of one of ADNet's lists (``.tsv``,
+            see :func:`mmpose_sp.faces.read_crop_list`), the crops of that list; ``'bbox'``, the annotation's ``bbox``;
+            ``'rect'``, its official ``rect`` (x1 y1 x2 y2) where the benchmark publishes one.
         square: Give ``bbox_scale`` the longer side in both directions, as the benchmarks' crops
             are. The random shift of ``RandomBBoxTransform`` is then the same in x and y.
         check_images: Look at all image files while loading (only damaged ones are decoded), and
@@ -73,8 +77,9 @@ class ValidatedFaceDataset:
         pipeline: Sequence = (),
         **kwargs,
     ) -> None:
-        if box not in BOXES:
-            raise ValueError(f'box must be one of {BOXES}, got {box!r}')
+        self.crops = read_crop_list(box) if box.endswith('.tsv') else None
+        if not self.crops and box not in BOXES:
+            raise ValueError(f'box must be one of {BOXES} or a list of crops (.tsv), got {box!r}')
         self.box = box
         self.square = square
         self.check_images = check_images
@@ -165,9 +170,15 @@ class ValidatedFaceDataset:
     def _face_box(self, ann: dict, image: dict, points: np.ndarray) -> np.ndarray:
         """(4,) float32 x1, y1, x2, y2."""
         where = validation.face_name(self.ann_file, ann, image)
-        if self.box == 'landmarks':
-            visible = points[points[:, 2] > 0, :2]
-            box = np.concatenate([visible.min(axis=0), visible.max(axis=0)])
+        visible = points[:, 2] > 0
+        if self.crops:
+            box = self.crops.box_of(points[:, :2], visible)
+            if box is None:
+                raise ValueError(f'{where} has no crop in {self.box}: give the list of this set, or use another box')
+        elif self.box == 'landmarks':
+            box = np.concatenate([points[visible, :2].min(axis=0), points[visible, :2].max(axis=0)])
+        elif self.box == 'center_scale' and ann.get('center') and ann.get('scale'):
+            box = square_around(*ann['center'], ann['scale'])
         elif ann.get(self.box) is None:
             raise ValueError(f"{where} has no {self.box!r}: convert the dataset again, or use box='landmarks'")
         else:

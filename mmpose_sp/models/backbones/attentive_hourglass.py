@@ -177,7 +177,7 @@ class AttentiveHourglass(BaseModule):
             (without attention there are none and no such channels either);
             ``'last_landmark'`` is the score map of the last landmark, as ADNet and STAR have it;
             ``'none'``.
-        score_norm: ``'none'`` or ``'instance_relu'``.
+        score_norm: ``'none'``, ``'instance'`` or ``'instance_relu'``: instance norm, without or with ReLU.
         attention: ``'scores'``: the scores are multiplied by the attention, as in ADNet,
             STAR and the paper. ``'posterior'``: its logarithm is added, so that the posterior
             softmax(scores) is multiplied. What attention does to a normalised heatmap it then
@@ -226,8 +226,8 @@ class AttentiveHourglass(BaseModule):
             raise ValueError(f'channels must be a multiple of 8, got {channels}')
         if boundary_coords not in ('edges', 'last_landmark', 'none'):
             raise ValueError(f"boundary_coords must be 'edges', 'last_landmark' or 'none', got {boundary_coords!r}")
-        if score_norm not in ('none', 'instance_relu'):
-            raise ValueError(f"score_norm must be 'none' or 'instance_relu', got {score_norm!r}")
+        if score_norm not in ('none', 'instance', 'instance_relu'):
+            raise ValueError(f"score_norm must be 'none', 'instance' or 'instance_relu', got {score_norm!r}")
         if attention not in ('scores', 'posterior'):
             raise ValueError(f"attention must be 'scores' or 'posterior', got {attention!r}")
         if attention == 'posterior' and score_norm != 'none':
@@ -321,9 +321,10 @@ class AttentiveHourglass(BaseModule):
         return tuple(outputs)
 
     def _normalise(self, scores: Tensor) -> Tensor:
-        if self.score_norm == 'instance_relu':
-            return F.relu(F.instance_norm(scores))
-        return scores
+        if self.score_norm == 'none':
+            return scores
+        scores = F.instance_norm(scores)
+        return F.relu(scores) if self.score_norm == 'instance_relu' else scores
 
     def _attend(self, scores: Tensor, points: Tensor, edges: Tensor) -> Tensor:
         attention = self.edge_to_landmark(edges) * points

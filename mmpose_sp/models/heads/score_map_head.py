@@ -124,7 +124,7 @@ class ScoreMapMixin:
 
         Args:
             feats: Features, or with ``test_cfg.flip_test`` the two of the image and of its
-                mirror image, whose scores are averaged.
+                mirror image, which are averaged, see :meth:`average`.
             batch_data_samples: The flip test reads ``metainfo['flip_indices']`` of the first.
             test_cfg: flip_test, output_heatmaps, joint and output_covariances (see :meth:`decode`).
 
@@ -139,13 +139,26 @@ class ScoreMapMixin:
             flip_indices = batch_data_samples[0].metainfo['flip_indices']
             # Pixel-centred maps flip exactly: column i goes to column w - 1 - i, nothing shifts.
             mirrored = flip_heatmaps(of_mirrored, flip_indices=flip_indices, shift_heatmap=False)
-            scores = (scores + mirrored) * 0.5
+            scores = self.average(scores, mirrored)
         else:
             scores = self.forward(feats)
         preds = self.decode(scores, test_cfg.get('output_covariances', False), test_cfg.get('joint'))
         if test_cfg.get('output_heatmaps', False):
             return preds, [PixelData(heatmaps=s) for s in scores.detach()]
         return preds
+
+    def average(self, scores: Tensor, mirrored: Tensor) -> Tensor:
+        """The scores (B, K, h, w) of an image and, mirrored back, of its mirror image, as one.
+
+        Where landmarks are expectations (soft-argmax, STAR), the two distributions are averaged, hence the landmarks;
+        the mean of the scores would be the geometric mean of these, which weighs an outlier by what the other map says.
+        """
+        if getattr(self.decoder, 'subpixel', None) != 'expectation':
+            return (scores + mirrored) * 0.5
+        eps = self.decoder.eps
+        one, other = ((part.float() / eps).flatten(2).softmax(-1) for part in (scores, mirrored))
+        mean = ((one + other) * 0.5).clamp(min=torch.finfo(one.dtype).tiny)
+        return eps * mean.log().view_as(scores)
 
     @staticmethod
     def _check_test_cfg(test_cfg: ConfigType) -> None:

@@ -33,6 +33,9 @@ class LandmarkLoss(nn.Module):
         - A batch without images or landmarks has the loss 0.
     """
 
+    #: Whether :meth:`landmark_loss` gets the annotated label, too, before its samples.
+    wants_label = False
+
     def __init__(self, num_samples: int = 10, loss_weight: float = 1.0, seed: Optional[int] = None):
         super().__init__()
         if num_samples < 0:
@@ -109,6 +112,8 @@ class LandmarkLoss(nn.Module):
             samples = sample_labels(
                 labels, covariances, self.num_samples, (height, width), self.generator(labels.device)
             )
+            if self.wants_label:
+                samples = torch.cat([labels.unsqueeze(2), samples], dim=2)
         with torch.autocast(scores.device.type, enabled=False):
             loss = self.landmark_loss(scores, samples) * weights
         return self.loss_weight * loss.sum() / max(1, batch * count)

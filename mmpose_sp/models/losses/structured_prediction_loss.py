@@ -3,7 +3,8 @@ from typing import Optional
 from mmpose.registry import MODELS
 from torch import Tensor
 
-from mmpose_sp.structured import Objective, fast_structured_loss
+from mmpose_sp.structured import Objective, fast_structured_loss, score_at
+from mmpose_sp.structured.grid import check_choice, compute_dtype, round_points
 
 from .landmark_loss import LandmarkLoss
 
@@ -22,6 +23,8 @@ class StructuredPredictionLoss(LandmarkLoss):
         margin: ``'none'``, ``'l1'``, ``'l2'`` (squared) or ``'smooth_l1'``.
         norm: ``'l1'`` (as printed in Eq. 12; the fast one) or ``'l2'`` (Euclidean) in the l1 and smooth l1 margins.
         rounded_label: use the pixel nearest to the label (sample) instead of interpolating the scores there.
+        margin_at: ``'sample'``: a label sample moves the margin and the score that is raised, as Eq. 13 is printed.
+            ``'label'``: the margin stays at the annotated label, only the score is that of the sample.
         num_samples, loss_weight, seed: see :class:`LandmarkLoss`.
     """
 
@@ -36,12 +39,21 @@ class StructuredPredictionLoss(LandmarkLoss):
         num_samples: int = 10,
         loss_weight: float = 1.0,
         seed: Optional[int] = None,
+        margin_at: str = 'sample',
     ):
         super().__init__(num_samples, loss_weight, seed)
+        check_choice('margin_at', margin_at, ('sample', 'label'))
+        self.wants_label = margin_at == 'label'
         self.objective = Objective(eps, alpha, s, margin, norm, rounded_label)
 
     def landmark_loss(self, scores: Tensor, labels: Tensor) -> Tensor:
-        return fast_structured_loss(scores, labels, self.objective)
+        if not self.wants_label or labels.shape[2] == 1:
+            return fast_structured_loss(scores, labels, self.objective)
+        if self.objective.rounded_label:
+            labels = round_points(labels, scores.shape[-2:])
+        raised = score_at(scores.to(compute_dtype(scores)), labels)
+        loss = fast_structured_loss(scores, labels[:, :, :1], self.objective)
+        return loss + raised[..., 0] - raised[..., 1:].mean(-1)
 
     def extra_repr(self) -> str:
         return f'{self.objective}, {super().extra_repr()}'

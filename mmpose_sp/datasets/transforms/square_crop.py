@@ -1,4 +1,4 @@
-"""The face crop of ADNet and STAR."""
+"""The face crop of ADNet and STAR, to a fraction of a pixel."""
 
 from typing import Tuple
 
@@ -8,8 +8,8 @@ from mmpose.registry import TRANSFORMS
 
 
 @TRANSFORMS.register_module()
-class GetShortSideCenterScale(BaseTransform):
-    """Square crop of ``padding`` times the *shorter* side of the box, as STAR's demo cuts faces out.
+class GetSquareCenterScale(BaseTransform):
+    """Square crop as long as the longer side of the box, placed on the pixel grid as ADNet and STAR place it.
 
     In place of mmpose's ``GetBBoxCenterScale``, before ``TopdownAffine``; for networks with the weights of ADNet or
     STAR. A crop of side s (image px) maps the centre c of the box to the middle of the input, ((W - 1) / 2,
@@ -27,10 +27,10 @@ class GetShortSideCenterScale(BaseTransform):
 
     Args:
         input_size: (W, H) of the network's input.
-        padding: s / shorter side. Defaults to 1.05
+        padding: s / longer side. Defaults to 1
     """
 
-    def __init__(self, input_size: Tuple[int, int], padding: float = 1.05) -> None:
+    def __init__(self, input_size: Tuple[int, int], padding: float = 1.0) -> None:
         super().__init__()
         if not padding > 0:
             raise ValueError(f'padding must be positive, got {padding}')
@@ -40,7 +40,7 @@ class GetShortSideCenterScale(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Set centre and scale from the box; those of the dataset are replaced."""
         box = np.asarray(results['bbox'], dtype=np.float32).reshape(-1, 4)
-        side = self.padding * (box[:, 2:] - box[:, :2]).min(axis=1, keepdims=True)
+        side = self.padding * (box[:, 2:] - box[:, :2]).max(axis=1, keepdims=True)
         results['bbox_center'] = (box[:, :2] + box[:, 2:]) / 2 + 0.5 * side / np.float32(self.input_size)
         results['bbox_scale'] = np.repeat(side, 2, axis=1)
         return results
