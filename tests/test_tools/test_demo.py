@@ -2,14 +2,11 @@
 
 import json
 import sys
-from pathlib import Path
 
 import cv2
 import pytest
-from tiny_run import run_tool
-from tools_by_path import load_tool
+from tools_by_path import ROOT, load_tool, run_tool
 
-ROOT = Path(__file__).resolve().parents[2]
 demo = load_tool('demo')
 
 
@@ -70,23 +67,10 @@ def test_without_the_photograph_its_extra_is_named(monkeypatch, tmp_path, capsys
 @pytest.mark.slow
 def test_the_demo_from_faces_to_pictures(tmp_path):
     """Two folders of its own, so that a user's data and results stay as they are."""
-    command = [
-        sys.executable,
-        ROOT / 'tools' / 'demo.py',
-        '--num-train',
-        '20',
-        '--num-test',
-        '10',
-        '--epochs',
-        '1',
-        '--workers',
-        '1',
-        '--data-dir',
-        tmp_path / 'data',
-        '--work-dir',
-        tmp_path / 'demo',
-    ]
-    output = run_tool(*command)
+    options = (
+        f'--num-train 20 --num-test 10 --epochs 1 --workers 1 --data-dir {tmp_path}/data --work-dir {tmp_path}/demo'
+    )
+    output = run_tool(sys.executable, ROOT / 'tools/demo.py', *options.split())
     metrics = json.loads((tmp_path / 'demo' / 'test' / 'metrics.json').read_text())
     assert metrics['NME'] > 0 and f'{metrics["NME"]:.2f}' in output
     pictures = ('predictions', 'subsets', 'confidence', 'label_smoothing', 'test/ced', 'astronaut')

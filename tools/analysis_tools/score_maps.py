@@ -22,13 +22,7 @@ from mmpose_sp.apis.arguments import add_device_argument
 from mmpose_sp.faces import compose, invert, map_grid, transform_points
 from mmpose_sp.faces.annotation_files import AnnotatedFace, load_face, tight_box
 from mmpose_sp.utils.images import read_image
-from mmpose_sp.visualization import (
-    GREEN,
-    RED,
-    contact_sheet,
-    overlay_heatmap,
-    write_image,
-)
+from mmpose_sp.visualization import GREEN, RED, contact_sheet, overlay_heatmap, write_image
 
 SHOWN = ('scores', 'posterior')
 
