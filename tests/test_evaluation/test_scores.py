@@ -29,11 +29,6 @@ def test_nme_is_the_naive_loop(faces):
     np.testing.assert_allclose(per_face_nme(pred, gt, norm), expected, rtol=1e-12)
 
 
-def test_nme_does_not_depend_on_the_image_scale(faces):
-    pred, gt, norm = faces
-    np.testing.assert_allclose(per_face_nme(3 * pred, 3 * gt, 3 * norm), per_face_nme(pred, gt, norm), rtol=1e-12)
-
-
 def test_hidden_landmarks_do_not_count_even_if_they_are_nan(faces):
     pred, gt, norm = faces
     visible = np.ones(gt.shape[:2], dtype=bool)

@@ -60,11 +60,6 @@ def test_score_map_tile_shows_peak_and_landmark_at_their_places():
     assert tuple(tile[84, 44]) == score_maps.GREEN or tuple(tile[85, 45]) == score_maps.GREEN
 
 
-def test_posterior_of_a_map_sums_to_one():
-    scores = np.random.default_rng(0).normal(size=(5, 7)) * 1e3
-    assert score_maps.posterior(scores).sum() == pytest.approx(1)
-
-
 @pytest.mark.parametrize(
     'name, expected', [('work/epoch_5.pth', 'epoch 5'), ('best_NME_epoch_12.pth', 'epoch 12'), ('final.pth', 'final')]
 )

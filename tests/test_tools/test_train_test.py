@@ -7,26 +7,27 @@ import sys
 import pytest
 import torch
 from tiny_run import write_config
-from tools_by_path import ROOT, run_tool
+from tools_by_path import ROOT
 
 from mmpose_sp.utils.launch import mmpose_tool, prepare_cpu_processes
 
 pytestmark = pytest.mark.slow
 
 
+def run_here(monkeypatch, script, *arguments):
+    """A script in this process, which saves imports; test_packaging.py and test_distributed.py start processes."""
+    monkeypatch.setattr(sys, 'argv', [str(word) for word in (script, *arguments)])
+    runpy.run_path(str(script), run_name='__main__')
+
+
 @pytest.fixture(scope='module')
 def run(tmp_path_factory):
     """A folder with a config and the checkpoint of one epoch, trained by mmpose's own train.py."""
     folder = tmp_path_factory.mktemp('run')
-    config = write_config(folder)
-    run_tool(sys.executable, mmpose_tool('train.py'), config, cwd=folder)  # not run from the repository
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(folder)  # not the repository
+        run_here(monkeypatch, mmpose_tool('train.py'), write_config(folder))
     return folder
-
-
-def run_here(monkeypatch, script, *arguments):
-    """A script in this process, which saves imports; ``run`` and test_distributed.py have processes of their own."""
-    monkeypatch.setattr(sys, 'argv', [str(word) for word in (script, *arguments)])
-    runpy.run_path(str(script), run_name='__main__')
 
 
 def test_stock_and_own_test_agree(run, monkeypatch):
