@@ -128,13 +128,13 @@ def test_a_crop_that_the_metadata_cannot_state_is_refused(export_onnx, tmp_path,
     assert not (tmp_path / 'out.onnx').exists()
 
 
-def test_8_bit_convolutions_move_landmarks_little(exported, crops, photo, tmp_path):
+def test_8_bit_convolutions_move_landmarks_little(exported, crops, astronaut, tmp_path):
     path, flip_test = exported
     if flip_test:
         pytest.skip('one file is enough')
     copy = tmp_path / 'int8.onnx'
     copy.write_bytes(path.read_bytes())
-    face = cv2.resize(photo[60:200, 150:290], (128, 128))[None]
+    face = cv2.resize(astronaut[60:200, 150:290], (128, 128))[None]
     onnx_export.quantise(str(copy), np.concatenate([face, face[:, :, ::-1], face // 2]))
     sessions = [onnxruntime.InferenceSession(str(p), providers=['CPUExecutionProvider']) for p in (path, copy)]
     notes = [session.get_modelmeta().custom_metadata_map for session in sessions]
