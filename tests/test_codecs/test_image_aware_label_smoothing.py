@@ -112,6 +112,15 @@ def test_weights_are_zero_outside_the_map_and_where_invisible():
     assert weights[5:].all()
 
 
+def test_nan_of_invisible_landmarks_does_not_spread():
+    points, visible = face(98), np.ones((1, 98), dtype=np.float32)
+    points[0, [3, 62, 96]] = np.nan
+    visible[0, [3, 62, 96]] = 0
+    for smoothing in ('image_aware', 'isotropic', 'none'):
+        encoded = codec(smoothing=smoothing, edge_maps=True).encode(points, visible)
+        assert all(np.isfinite(value).all() for value in encoded.values())
+
+
 def test_smoothing_variants():
     points = face(98)
     aware, isotropic, none = (

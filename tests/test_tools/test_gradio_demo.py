@@ -14,11 +14,12 @@ from types import ModuleType
 import cv2
 import numpy as np
 import pytest
-from tools_by_path import ROOT, load_tool
+from tools_by_path import load_tool
 
 from mmpose_sp.apis import FaceLandmarker, FaceResult
 from mmpose_sp.apis.views import display_size, moved, place_score_map
 
+ROOT = Path(__file__).resolve().parents[2]
 gradio_demo = load_tool('gradio_demo')
 
 
@@ -165,9 +166,18 @@ def test_in_a_browser(tmp_path):
         port = free.getsockname()[1]
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
-    flags = 'headless no-sandbox disable-gpu disable-quic no-first-run disable-background-networking '
-    flags += f'disable-component-update disable-sync disable-dev-shm-usage user-data-dir={tmp_path / "profile"}'
-    for flag in flags.split():
+    for flag in (
+        'headless',
+        'no-sandbox',
+        'disable-gpu',
+        'disable-quic',
+        'no-first-run',
+        'disable-background-networking',
+        'disable-component-update',
+        'disable-sync',
+        'disable-dev-shm-usage',
+        f'user-data-dir={tmp_path / "profile"}',
+    ):
         options.add_argument(f'--{flag}')
     log = tmp_path / 'log.txt'
     with open(log, 'w') as file:
