@@ -18,6 +18,8 @@ include_patterns = ['*.md', 'docs/**.md', 'configs/**.md', 'mmpose_sp/weights/*.
 exclude_patterns = ['.*', 'data', 'work_dirs', 'build', 'dist', 'docs/_build', 'tests', 'tools']
 html_theme = 'furo'
 html_title = 'mmpose_sp'
+html_static_path = ['site.css']
+html_css_files = ['site.css']
 html_show_copyright = False
 myst_heading_anchors = 3
 # Types stand in signatures alone; the reference shows them with the parameters.
@@ -88,10 +90,12 @@ def write_reference():
         (folder / f'{room.stem}.md').write_text('\n\n'.join(parts) + '\n', encoding='utf-8')
 
 
-def add_contents(app, name, source):
-    """The table of contents, below the first page."""
+def complete_page(app, name, source):
+    """The table of contents, below the first page; reports of speed, which all have one title, by their names."""
     if name == root_doc:
         source[0] += CONTENTS
+    if name.startswith('docs/benchmark/'):
+        source[0] = source[0].replace('# Speed\n', f'# Speed: {name.rpartition("/")[2]}\n', 1)
 
 
 def drop_field_numbers(app, what, name, obj, options, lines):
@@ -109,6 +113,6 @@ def write_entrance(app, error):
 
 def setup(app):
     write_reference()
-    app.connect('source-read', add_contents)
+    app.connect('source-read', complete_page)
     app.connect('autodoc-process-docstring', drop_field_numbers)
     app.connect('build-finished', write_entrance)

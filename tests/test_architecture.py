@@ -34,9 +34,8 @@ def imported_rooms(path):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = (
-                '.'.join([*package[: len(package) + 1 - node.level], node.module or '']) if node.level else node.module
-            )
+            above = package[: len(package) + 1 - node.level] if node.level else []
+            base = '.'.join([*above, node.module or ''])
             names = [f'{base.rstrip(".")}.{alias.name}' for alias in node.names]
         for name in names:
             parts = name.split('.')
@@ -89,7 +88,7 @@ def test_types_stand_in_signatures_not_in_docstrings():
 
 def test_converters_start_without_a_framework():
     code = (
-        'import sys, mmpose_sp.convert.wflw, mmpose_sp.convert.face_300w; print({"torch", "mmpose"} & set(sys.modules))'
+        'import sys, mmpose_sp.convert.wflw, mmpose_sp.convert.face_300w\nprint({"torch", "mmpose"} & set(sys.modules))'
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=PACKAGE.parent)
     assert done.stdout.strip() == 'set()', done.stderr

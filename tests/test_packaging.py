@@ -3,42 +3,27 @@
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 import venv
 import zipfile
 from email import message_from_bytes
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
+from tools_by_path import ROOT, run_tool
 
 setuptools = pytest.importorskip('setuptools')
 if int(setuptools.__version__.split('.')[0]) < 77:
     pytest.skip('building needs setuptools >= 77', allow_module_level=True)
 
-ROOT = Path(__file__).resolve().parents[1]
 SOURCES = 'pyproject.toml setup.py MANIFEST.in README.md CHANGELOG.md LICENSE model-index.yml mmpose_sp configs tools'
 NAME = 'face_2d_keypoint/topdown_heatmap/wflw/td-hm_lite-unet_sp-1xb16-100e_wflw-128x128.py'
 UNPACKED = shutil.ignore_patterns('__pycache__', '*.pyc')
 
 
-def run(*command, cwd, ok=True):
-    """Run a command that sees nothing of the clone; returns its output."""
-    env = {key: value for key, value in os.environ.items() if key not in ('PYTHONPATH', 'VIRTUAL_ENV')}
-    env.update(OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='', PYTHONWARNINGS='ignore')
-    done = subprocess.run(
-        [str(part) for part in command],
-        cwd=str(cwd),
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=1200,
-    )
-    assert (done.returncode == 0) == ok, done.stdout[-3000:]
-    return done.stdout
+run = partial(run_tool, without=('PYTHONPATH', 'VIRTUAL_ENV'))  # a command that sees nothing of the clone
 
 
 def build(source, kind, folder):

@@ -76,21 +76,11 @@ def run_logged(command: Sequence[str], log: Path, stage: str, epochs: int = 1) -
         DemoError: The command failed; the end of its log is part of the message.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    process = subprocess.Popen(
-        [sys.executable, *command],
-        cwd=ROOT,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors='replace',
-    )
-    bar = tqdm(
-        total=epochs,
-        desc=f'{stage} (starting)',
-        unit='epoch' if epochs > 1 else 'pass',
-        bar_format='{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}',
-    )
+    pipe = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace')
+    process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment(), **pipe)
+    form = '{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}'
+    unit = 'epoch' if epochs > 1 else 'pass'
+    bar = tqdm(total=epochs, desc=f'{stage} (starting)', unit=unit, bar_format=form)
     shown: Dict[str, str] = {}
     try:
         with open(log, 'w') as file, bar:
@@ -150,24 +140,9 @@ def make_data(args: argparse.Namespace) -> Tuple[Path, str]:
     if is_done(raw, stamp):
         print('already there')
     else:
-        run(
-            [
-                'tools/dataset_converters/synthetic_faces.py',
-                str(raw),
-                '--layout',
-                'wflw',
-                '--num-train',
-                str(args.num_train),
-                '--num-test',
-                str(args.num_test),
-                '--seed',
-                str(args.seed),
-                '--workers',
-                str(args.workers),
-                '--overwrite',
-            ],
-            'rendering',
-        )
+        options = f'--num-train {args.num_train} --num-test {args.num_test} --seed {args.seed} --workers {args.workers}'
+        command = ['tools/dataset_converters/synthetic_faces.py', str(raw), '--layout', 'wflw', '--overwrite']
+        run([*command, *options.split()], 'rendering')
         mark_done(raw, stamp)
 
     say(f'2/6 Converting them with tools/dataset_converters/wflw2coco.py: {data}')
@@ -211,21 +186,9 @@ def train(args: argparse.Namespace, data: Path, data_stamp: str) -> Path:
             shutil.rmtree(work_dir, ignore_errors=True)
             work_dir.mkdir(parents=True)
             started.write_text(stamp)
-        run_logged(
-            [
-                'tools/train.py',
-                CONFIG,
-                '--work-dir',
-                str(work_dir),
-                '--resume',
-                '--cfg-options',
-                'default_hooks.logger.interval=5',
-                *options,
-            ],
-            args.work_dir / 'train.log',
-            'training',
-            epochs,
-        )
+        options = ['--resume', '--cfg-options', 'default_hooks.logger.interval=5', *options]
+        command = ['tools/train.py', CONFIG, '--work-dir', str(work_dir), *options]
+        run_logged(command, args.work_dir / 'train.log', 'training', epochs)
         mark_done(work_dir, stamp)
     best = sorted(work_dir.glob('best_NME_epoch_*.pth'))
     if not best:
@@ -237,28 +200,13 @@ def test(args: argparse.Namespace, data: Path, checkpoint: Path) -> Path:
     """Stage 4; returns the folder with metrics, errors, predictions and the CED plot."""
     out = args.work_dir / 'test'
     say(f'4/6 Testing {checkpoint.name}: {out}')
-    evaluator = [
+    files = {'--work-dir': out, '--out': out / 'metrics.json', '--dump': out / 'predictions.pkl'}
+    options = [word for option, path in files.items() for word in (option, str(path))]
+    options += ['--cfg-options', 'default_hooks.logger.interval=1', *config_options(args, data)]
+    options += [
         f'test_evaluator.0.{key}_file={out / name}' for key, name in (('errors', 'errors.json'), ('ced', 'ced.png'))
     ]
-    run_logged(
-        [
-            'tools/test.py',
-            CONFIG,
-            str(checkpoint),
-            '--work-dir',
-            str(out),
-            '--out',
-            str(out / 'metrics.json'),
-            '--dump',
-            str(out / 'predictions.pkl'),
-            '--cfg-options',
-            'default_hooks.logger.interval=1',
-            *evaluator,
-            *config_options(args, data),
-        ],
-        args.work_dir / 'test.log',
-        'testing',
-    )
+    run_logged(['tools/test.py', CONFIG, str(checkpoint), *options], args.work_dir / 'test.log', 'testing')
     return out
 
 

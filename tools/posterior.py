@@ -18,8 +18,8 @@ heatmaps (mmpose's HeatmapHead), which are no posterior, only the table is print
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
+import runpy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict
 
@@ -27,7 +27,7 @@ import numpy as np
 
 from mmpose_sp.apis.arguments import add_trained_arguments
 from mmpose_sp.faces import crop_of_box, crop_to_image, find_scheme, invert, transform_points
-from mmpose_sp.utils.atomic import atomic_path
+from mmpose_sp.utils.atomic import atomic_path, write_text
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -90,33 +90,20 @@ def draw(data: Collected, calibration: Calibration, path: str) -> None:
             value.numpy()[data.counted] for value in read_sites(data.scores, 'none', data.eps, used)[1:]
         )
         curve = measures.reliability(confidence, hits)
-        trust.plot(
-            curve.confidence, curve.hits, 'o-', color=colour, ms=4, label=f'{name}, ECE {curve.expected_error:.3f}'
-        )
+        label = f'{name}, ECE {curve.expected_error:.3f}'
+        trust.plot(curve.confidence, curve.hits, 'o-', color=colour, ms=4, label=label)
         cover.plot(levels, measures.coverage(errors, covariances, levels), color=colour, label=name)
         spread = measures.standard_deviations(covariances)
         tenths = np.array_split(np.argsort(spread), 10)
-        scatter.plot(
-            [np.sqrt((spread[part] ** 2).mean()) for part in tenths],
-            [np.sqrt((distance[part] ** 2).mean()) for part in tenths],
-            'o-',
-            color=colour,
-            ms=4,
-            label=name,
-        )
+        both = ([np.sqrt((values[part] ** 2).mean()) for part in tenths] for values in (spread, distance))
+        scatter.plot(*both, 'o-', color=colour, ms=4, label=name)
     trust.set(xlabel='confidence', ylabel='annotation inside of the window', title='Reliability')
     cover.set(xlabel='probability of the ellipse', ylabel='annotations inside', title='Coverage of the ellipses')
-    scatter.set(
-        xlabel='predicted error (heatmap px, RMS)',
-        ylabel='actual error (heatmap px, RMS)',
-        title='Tenths of the landmarks by predicted error',
-    )
+    scatter.set(xlabel='predicted error (heatmap px, RMS)', ylabel='actual error (heatmap px, RMS)')
+    scatter.set_title('Tenths of the landmarks by predicted error')
     for axes in (trust, cover, scatter):
-        low, high = (
-            (0, 1)
-            if axes is cover
-            else (min(axes.get_xlim()[0], axes.get_ylim()[0]), max(axes.get_xlim()[1], axes.get_ylim()[1]))
-        )
+        limits = (0, 1) if axes is cover else (*axes.get_xlim(), *axes.get_ylim())
+        low, high = min(limits), max(limits)
         axes.plot([low, high], [low, high], ':', color='k', lw=1)
         axes.legend(frameon=False)
         axes.grid(alpha=0.3)
@@ -196,10 +183,7 @@ def markdown(rows: list, split: str) -> str:
 
 def run_tool(script: str, *arguments: str) -> None:
     """Run another tool in this process."""
-    spec = importlib.util.spec_from_file_location(Path(script).stem, str(TOOLS / script))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.main([str(argument) for argument in arguments])
+    runpy.run_path(str(TOOLS / script))['main']([str(argument) for argument in arguments])
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -296,8 +280,7 @@ def main(argv=None) -> None:
             print(f'{name:7}', ', '.join(f'{key} {value}' for key, value in shown.items()))
         for split, value in report['ellipses'].items():
             print(split, ', '.join(f'{name}: {numbers}' for name, numbers in value.items()))
-    with atomic_path(str(written[0])) as temporary:
-        Path(temporary).write_text(json.dumps(report, indent=2) + '\n')
+    write_text(written[0], json.dumps(report, indent=2) + '\n')
     print('written:', ', '.join(str(path) for path in written if path.exists()))
     if args.package:
         run_tool('misc/package_model.py', args.config, args.checkpoint, args.package, '--posterior', written[1])

@@ -1,7 +1,7 @@
 """What is measured: score maps with labels, synthetic faces, networks."""
 
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Tuple
+from typing import Dict, List, NamedTuple
 
 import cv2
 import numpy as np
@@ -110,8 +110,3 @@ def build_models(context, configs: Dict[str, Config]) -> Dict[str, torch.nn.Modu
     """Networks of these configs, with the random weights that layers are born with."""
     torch.manual_seed(0)
     return {name: MODELS.build(config.model).to(context.device) for name, config in configs.items()}
-
-
-def sizes(config: Config) -> Tuple[Tuple[int, int], Tuple[int, int]]:
-    """Input and heatmap size (w, h) of a config."""
-    return tuple(config.codec.input_size), tuple(config.codec.heatmap_size)

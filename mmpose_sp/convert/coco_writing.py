@@ -4,7 +4,11 @@ from typing import Dict, List, NamedTuple, Sequence
 
 import numpy as np
 
+from mmpose_sp.faces import FaceScheme
+
+from .output import Output
 from .raw_faces import RawFace
+from .reports import warn
 
 PIXEL_STD = 200.0  # mmpose's face annotations store scales in units of 200 px
 BOX_PADDING = 1.2  # ... and boxes of 1.2 times the landmarks' extent
@@ -43,11 +47,7 @@ class CocoWriter:
     """Numbers images and faces once for all files of a conversion: a subset keeps its ids."""
 
     def __init__(self, description: str, complete: bool):
-        self.info = {
-            'description': description,
-            'complete': complete,
-            'coordinates': 'pixel indices, 0-based',
-        }
+        self.info = dict(description=description, complete=complete, coordinates='pixel indices, 0-based')
         self.image_ids: Dict[str, int] = {}
         self.face_ids: Dict[int, int] = {}
 
@@ -56,26 +56,20 @@ class CocoWriter:
         annotations = []
         for face in faces:
             image_id = self.image_ids.setdefault(face.file_name, len(self.image_ids) + 1)
-            images[image_id] = {
-                'id': image_id,
-                'file_name': face.file_name,
-                'width': face.size[0],
-                'height': face.size[1],
-            }
+            width, height = face.size
+            images[image_id] = dict(id=image_id, file_name=face.file_name, width=width, height=height)
             annotations.append(self._annotation(face, image_id))
-        category = {
-            'supercategory': 'person',
-            'id': 1,
-            'name': 'face',
-            'keypoints': [],
-            'skeleton': [],
-        }
-        return {
-            'info': self.info,
-            'categories': [category],
-            'images': list(images.values()),
-            'annotations': annotations,
-        }
+        category = dict(supercategory='person', id=1, name='face', keypoints=[], skeleton=[])
+        return dict(info=self.info, categories=[category], images=list(images.values()), annotations=annotations)
+
+    def write(self, splits: Dict[str, List[RawFace]], out: Output, scheme: FaceScheme, optional: str = '') -> None:
+        """Write the list of each split that has a face; of others, but for the ``optional`` one, it is said."""
+        for name, faces in splits.items():
+            file = scheme.annotation_file.format(name)
+            if faces:
+                out.json(self(faces), file)
+            elif name != optional:
+                warn(f'{scheme.name.upper()} {name} is empty, {file} is not written')
 
     def _annotation(self, face: RawFace, image_id: int) -> Dict:
         visible = face.visible if face.visible is not None else np.ones(len(face.keypoints))

@@ -25,13 +25,10 @@ from .coco_writing import CocoWriter
 from .command import argument_parser, progress
 from .output import Output
 from .raw_faces import RawFace
-from .reports import Problems, check_counts, report_faces, warn
-from .splits import split_training
+from .reports import Problems, check_counts, report_faces
+from .splits import add_held_out
 
-SUFFIXES = {
-    'train': 'Tr',
-    'test': 'T',
-}  # of the variables: IsTr, phisTr, bboxesTr / IsT, phisT, bboxesT
+SUFFIXES = {'train': 'Tr', 'test': 'T'}  # of the variables: IsTr, phisTr, bboxesTr / IsT, phisT, bboxesT
 REDO = 'the file is damaged or was not loaded completely; download and unpack it again'
 
 
@@ -133,11 +130,7 @@ def read_split(path: Path, name: str, first: int, out: Output, image_format: str
 
 
 def main(argv=None) -> None:
-    parser = argument_parser(
-        __doc__,
-        'folder with COFW_train_color.mat and COFW_test_color.mat',
-        'data/cofw',
-    )
+    parser = argument_parser(__doc__, 'folder with COFW_train_color.mat and COFW_test_color.mat', 'data/cofw')
     parser.add_argument(
         '--format',
         choices=('jpg', 'png'),
@@ -159,12 +152,5 @@ def main(argv=None) -> None:
         found = {name: len(faces) for name, faces in splits.items()}
         complete = check_counts('COFW', found, COFW.published, args.strict)
         report_faces(splits)
-        held = split_training(splits['train'], args)
-        if held:
-            splits['train_part'], splits['val'] = held
-        to_coco = CocoWriter('COFW (colour) converted from the official .mat files', complete)
-        for name, faces in splits.items():
-            if faces:
-                out.json(to_coco(faces), COFW.annotation_file.format(name))
-            else:
-                warn(f'COFW {name} is empty, {COFW.annotation_file.format(name)} is not written')
+        add_held_out(splits, args)
+        CocoWriter('COFW (colour) converted from the official .mat files', complete).write(splits, out, COFW)

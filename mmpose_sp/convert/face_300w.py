@@ -27,7 +27,7 @@ from .command import add_image_options, argument_parser, progress
 from .output import Output
 from .raw_faces import RawFace, find_image, image_size, read_names
 from .reports import Problems, check_counts, report_faces, warn
-from .splits import photo_of, split_training
+from .splits import add_held_out, photo_of
 
 
 def folder_of(src: Path, name: str) -> Path:
@@ -88,24 +88,11 @@ def convert_all(args, out: Output) -> None:
     folders = read_faces(args.src, names, out, args.verify, FACE_300W.part_subsets)
     splits = {key: [f for name in group for f in folders[name]] for key, group in FACE_300W.splits.items()}
     report_faces({key: splits[key] for key in ('train', 'valid', 'test')})
-    held = split_training(splits['train'], args)
-    if held:
-        splits['train_part'], splits['val'] = held
-    to_coco = CocoWriter('300-W converted from the iBUG .pts files', complete)
-    for key, faces in splits.items():
-        if faces:
-            out.json(to_coco(faces), FACE_300W.annotation_file.format(key))
-        elif key != 'test':
-            warn(f'300-W {key} is empty, {FACE_300W.annotation_file.format(key)} is not written')
+    add_held_out(splits, args)
+    CocoWriter('300-W converted from the iBUG .pts files', complete).write(splits, out, FACE_300W, optional='test')
     if args.write_names:
-        write_names(
-            args.write_names,
-            {
-                'train': held[0] if held else splits['train'],
-                'val': held[1] if held else [],
-                'test': splits['valid'],
-            },
-        )
+        rest, val = splits.get('train_part', splits['train']), splits.get('val', [])
+        write_names(args.write_names, {'train': rest, 'val': val, 'test': splits['valid']})
 
 
 def write_names(folder: Path, splits: Dict[str, List[RawFace]]) -> None:
@@ -125,10 +112,9 @@ def convert_part(args, out: Output) -> None:
         raise AnnotationError('--names: two lists have the same file name, which names their output; rename one.')
     owner: Dict[str, str] = {}
     for key, group in names.items():
+        places = ((name, name.rpartition('/')) for name in group)
         missing = [
-            n
-            for n in group
-            if not (folder_of(args.src, n.rpartition('/')[0]) / f'{n.rpartition("/")[2]}.pts').is_file()
+            name for name, (folder, _, stem) in places if not (folder_of(args.src, folder) / f'{stem}.pts').is_file()
         ]
         if missing:
             raise AnnotationError(

@@ -3,7 +3,6 @@
 Needs only numpy and Pillow. Coordinates are pixel indices: the centre of the first pixel is (0, 0).
 """
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
@@ -13,9 +12,9 @@ from PIL import Image
 
 from mmpose_sp.faces.annotation_files import AnnotationError, read_lines, some_of
 from mmpose_sp.faces.coordinates import far_outside
+from mmpose_sp.utils.image_files import looks_complete
 
 IMAGE_SUFFIXES = ('.jpg', '.png', '.jpeg', '.JPG', '.PNG', '.JPEG', '.bmp')
-TAIL_BYTES = 4096
 
 
 @dataclass
@@ -82,22 +81,13 @@ def image_size(path: Path, verify: bool = False) -> Tuple[int, int]:
             width, height = image.size
             if image.getexif().get(0x0112, 1) in (5, 6, 7, 8):
                 width, height = height, width
-            if verify or not _has_ending(path, image.format):
+            if verify or not looks_complete(path):
                 image.load()
     except FileNotFoundError:
         raise AnnotationError(f'{path}: image is missing; unpack the image archive again.') from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise AnnotationError(f'{path}: unreadable image ({error}); unpack or download it again.') from None
     return width, height
-
-
-def _has_ending(path: Path, image_format: Optional[str]) -> bool:
-    ending = {'JPEG': b'\xff\xd9', 'PNG': b'IEND'}.get(image_format)
-    if ending is None:
-        return False
-    with open(path, 'rb') as file:
-        file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
-        return ending in file.read()
 
 
 def find_image(stem: Path) -> Path:
@@ -126,9 +116,8 @@ def check_points(points: np.ndarray, size: Tuple[int, int], origin: str) -> None
     if far.any():
         i = far.argmax()
         raise AnnotationError(
-            f'{origin}: landmark {i} at {points[i].tolist()} is far outside the '
-            f'{size[0]} x {size[1]} '
-            'image; is it the right image (not resized), is the annotation damaged?'
+            f'{origin}: landmark {i} at {points[i].tolist()} is far outside the {size[0]} x {size[1]} image; is it the '
+            'right image (not resized), is the annotation damaged?'
         )
     if (np.ptp(points, axis=0) <= 0).any():
         raise AnnotationError(f'{origin}: the landmarks have no extent; the annotation is damaged.')

@@ -5,7 +5,7 @@ import hashlib
 import os
 import re
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 from mmpose_sp.faces.annotation_files import AnnotationError, some_of
 
@@ -64,10 +64,9 @@ def _divide(faces, held, origin):
     return rest, val
 
 
-def split_training(faces: Sequence[RawFace], args: argparse.Namespace) -> Optional[Tuple[List[RawFace], List[RawFace]]]:
-    """(rest, held out) as the options ask, None if they do not."""
+def add_held_out(splits: Dict[str, List[RawFace]], args: argparse.Namespace) -> None:
+    """Add ``train_part`` and ``val`` to the splits, where the options hold training faces out."""
     if args.val_list:
-        return hold_out_names(faces, Path(args.val_list))
-    if args.val_fraction is not None:
-        return hold_out(faces, args.val_fraction, args.seed)
-    return None
+        splits['train_part'], splits['val'] = hold_out_names(splits['train'], Path(args.val_list))
+    elif args.val_fraction is not None:
+        splits['train_part'], splits['val'] = hold_out(splits['train'], args.val_fraction, args.seed)

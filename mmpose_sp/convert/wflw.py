@@ -29,7 +29,7 @@ from .command import add_image_options, argument_parser, progress
 from .output import Output
 from .raw_faces import RawFace, image_size
 from .reports import Problems, check_counts, report_faces, warn
-from .splits import split_training
+from .splits import add_held_out
 
 # Columns of a line: coordinates (subset lists have no others), the corners of the box, the flags, the image.
 BOX = 2 * WFLW.num_landmarks
@@ -75,16 +75,9 @@ def to_face(line: Line, size) -> RawFace:
         raise AnnotationError(f'{line.origin}: attribute flags {flags.tolist()}, expected 0 or 1.')
     if not np.isfinite(rect).all() or not (rect[2:] > rect[:2]).all():
         raise AnnotationError(f'{line.origin}: box {rect.tolist()}, expected x_min y_min x_max y_max.')
+    points = line.numbers[:BOX].reshape(-1, 2)
     attributes = {name: int(flag) for name, flag in zip(WFLW.subsets, flags)}
-    return RawFace(
-        line.image,
-        size,
-        line.numbers[:BOX].reshape(-1, 2),
-        line.image,
-        line.origin,
-        rect=rect,
-        extra={'attributes': attributes},
-    )
+    return RawFace(line.image, size, points, line.image, line.origin, rect=rect, extra={'attributes': attributes})
 
 
 def read_split(src: Path, name: str, out: Output, verify: bool) -> List[RawFace]:
@@ -126,11 +119,7 @@ def subsets_of(faces: List[RawFace]) -> Dict[str, List[RawFace]]:
 
 
 def main(argv=None) -> None:
-    parser = argument_parser(
-        __doc__,
-        'folder with WFLW_images and WFLW_annotations',
-        'data/wflw',
-    )
+    parser = argument_parser(__doc__, 'folder with WFLW_images and WFLW_annotations', 'data/wflw')
     add_image_options(parser)
     args = parser.parse_args(argv)
     lists = [args.src / WFLW.download['split'].format(name) for name in WFLW.splits]
@@ -142,17 +131,10 @@ def main(argv=None) -> None:
         found = {name: len(faces) for name, faces in {**splits, **subsets}.items()}
         complete = check_counts('WFLW', found, WFLW.published, args.strict)
         report_faces(splits)
-        held = split_training(splits['train'], args)
-        if held:
-            splits['train_part'], splits['val'] = held
+        add_held_out(splits, args)
         for name, faces in subsets.items():
             splits[f'test_{name}'] = faces
             path = args.src / WFLW.download['subset'].format(name)
             if path.is_file():
                 check_subset(path, faces)
-        to_coco = CocoWriter('WFLW converted from the official lists', complete)
-        for name, faces in splits.items():
-            if faces:
-                out.json(to_coco(faces), WFLW.annotation_file.format(name))
-            else:
-                warn(f'WFLW {name} is empty, {WFLW.annotation_file.format(name)} is not written')
+        CocoWriter('WFLW converted from the official lists', complete).write(splits, out, WFLW)

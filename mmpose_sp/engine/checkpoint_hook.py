@@ -19,7 +19,7 @@ from mmengine.hooks import CheckpointHook, EMAHook
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop
 from mmpose.registry import HOOKS
 
-from mmpose_sp.utils.atomic import atomic_path, publish
+from mmpose_sp.utils.atomic import publish, write_text
 from mmpose_sp.utils.checkpoint import broken_tensors
 from mmpose_sp.utils.checkpoint_files import PARTIAL, check_whole, newest_checkpoint
 from mmpose_sp.utils.mmpose_tools import die_with_launcher
@@ -177,8 +177,7 @@ class SafeCheckpointHook(CheckpointHook):
         _WholeFiles(runner, self).save_checkpoint(self.out_dir, name, meta=meta, by_epoch=by_epoch, **options)
         self._saved, self._complete = (meta['epoch'], meta['iter']), self.last_ckpt
         if is_main_process():
-            with atomic_path(osp.join(runner.work_dir, 'last_checkpoint')) as temporary, open(temporary, 'w') as file:
-                file.write(str(self.last_ckpt))
+            write_text(osp.join(runner.work_dir, 'last_checkpoint'), str(self.last_ckpt))
 
     def _save_best_checkpoint(self, runner, metrics: Dict[str, float]) -> None:
         if not self.save_best:

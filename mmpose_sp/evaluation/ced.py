@@ -61,19 +61,10 @@ def plot_ced(
         inside = nme[nme <= end]
         x = np.concatenate([[0.0], inside, [end]])
         y = np.concatenate([[0.0], np.arange(1, inside.size + 1), [inside.size]]) / nme.size
-        axes.step(
-            x,
-            y,
-            where='post',
-            label=f'{name}  (NME {nme.mean():.2f}, FR {failures:.2f}, AUC {auc:.4f})',
-        )
-    axes.set(
-        xlim=(0, end),
-        ylim=(0, 1),
-        xlabel='NME [%]' + (f', {norm_name}' if norm_name else ''),
-        ylabel='share of faces',
-        title=title,
-    )
+        label = f'{name}  (NME {nme.mean():.2f}, FR {failures:.2f}, AUC {auc:.4f})'
+        axes.step(x, y, where='post', label=label)
+    axes.set(xlim=(0, end), ylim=(0, 1), ylabel='share of faces', title=title)
+    axes.set_xlabel('NME [%]' + (f', {norm_name}' if norm_name else ''))
     axes.grid(alpha=0.3)
     axes.legend(loc='best', fontsize='small')
     with atomic_path(path) as temporary:

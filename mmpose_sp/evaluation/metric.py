@@ -14,13 +14,7 @@ from mmpose.registry import METRICS
 from mmpose_sp.faces import BOX_DIAGONAL, SCHEMES, FaceScheme, subset_flags
 from mmpose_sp.utils.atomic import atomic_path
 
-from .scores import (
-    ced_auc,
-    failure_rate,
-    landmark_box_diagonal,
-    landmark_distance,
-    per_face_nme,
-)
+from .scores import ced_auc, failure_rate, landmark_box_diagonal, landmark_distance, per_face_nme
 from .table import score_table
 
 
@@ -111,14 +105,9 @@ class FaceAlignmentMetric(BaseMetric):
                 nme = per_face_nme(pred, gt, norm, visible)[0]
             except ValueError as e:
                 raise ValueError(f'{_face_name(sample)}: {e}') from e
-            self.results.append(
-                {
-                    'img_path': str(sample.get('img_path', '')),
-                    'id': _plain(sample.get('id')),
-                    'nme': float(nme),
-                    'subsets': subset_flags(sample.get('raw_ann_info')),
-                }
-            )
+            subsets = subset_flags(sample.get('raw_ann_info'))
+            path, identity = str(sample.get('img_path', '')), _plain(sample.get('id'))
+            self.results.append(dict(img_path=path, id=identity, nme=float(nme), subsets=subsets))
 
     def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
         """Average over the full set and each subset, and write the files that were asked for.
@@ -220,54 +209,27 @@ class FaceAlignmentMetric(BaseMetric):
         return {name: mask for name, mask in masks.items() if mask.any()}
 
     def _write_errors(
-        self,
-        results: List[dict],
-        flags: Dict[str, np.ndarray],
-        metrics: Dict[str, float],
-        threshold: float,
+        self, results: List[dict], flags: Dict[str, np.ndarray], metrics: Dict[str, float], threshold: float
     ) -> None:
         with atomic_path(self.errors_file) as temporary, open(temporary, 'w', newline='', encoding='utf-8') as f:
             if os.path.splitext(self.errors_file)[1].lower() == '.csv':
                 writer = csv.writer(f)
                 writer.writerow(['img_path', 'id', 'nme', *flags])
                 for i, face in enumerate(results):
-                    writer.writerow(
-                        [
-                            face['img_path'],
-                            face['id'],
-                            face['nme'],
-                            *(int(m[i]) for m in flags.values()),
-                        ]
-                    )
+                    numbers = (int(mask[i]) for mask in flags.values())
+                    writer.writerow([face['img_path'], face['id'], face['nme'], *numbers])
             else:
                 faces = [
-                    {
-                        'img_path': face['img_path'],
-                        'id': face['id'],
-                        'nme': face['nme'],
-                        'subsets': [name for name, mask in flags.items() if mask[i]],
-                    }
+                    dict(face, subsets=[name for name, mask in flags.items() if mask[i]])
                     for i, face in enumerate(results)
                 ]
-                json.dump(
-                    {
-                        'dataset': (self.dataset_meta or {}).get('dataset_name'),
-                        'norm': self._norm_name(),
-                        'threshold': threshold,
-                        'metrics': metrics,
-                        'faces': faces,
-                    },
-                    f,
-                    indent=1,
-                )
+                dataset = (self.dataset_meta or {}).get('dataset_name')
+                about = dict(dataset=dataset, norm=self._norm_name(), threshold=threshold, metrics=metrics)
+                json.dump(dict(about, faces=faces), f, indent=1)
 
 
 def _scores(nme: np.ndarray, threshold: float) -> Dict[str, float]:
-    return {
-        'NME': float(nme.mean()),
-        'FR': failure_rate(nme, threshold),
-        'AUC': ced_auc(nme, threshold),
-    }
+    return {'NME': float(nme.mean()), 'FR': failure_rate(nme, threshold), 'AUC': ced_auc(nme, threshold)}
 
 
 def _check_norm(norm: Union[None, str, Dict]) -> Optional[Dict]:

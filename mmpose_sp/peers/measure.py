@@ -6,6 +6,7 @@ from typing import Dict, Iterable, Iterator, NamedTuple, Sequence, Tuple
 import numpy as np
 
 from mmpose_sp.evaluation.scores import per_face_nme
+from mmpose_sp.faces.annotation_files import tight_box
 from mmpose_sp.utils.atomic import atomic_path
 
 from .photos import DISTURBANCES, Photo, matching
@@ -56,7 +57,7 @@ def nearest_vertices(photos: Iterable[Photo]) -> Tuple[int, ...]:
 
 def boxes_around(faces: Sequence[np.ndarray]) -> np.ndarray:
     """(N, 4) x1 y1 x2 y2 around the points of each face."""
-    return np.array([[*face.min(axis=0), *face.max(axis=0)] for face in faces]).reshape(-1, 4)
+    return np.array([tight_box(face) for face in faces]).reshape(-1, 4)
 
 
 def landmarks_of(system: System, photos: Sequence[Photo]) -> np.ndarray:

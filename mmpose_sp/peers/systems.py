@@ -7,9 +7,8 @@ optional: each says which packages it needs, and none is a dependency of mmpose_
 import json
 import subprocess
 import time
-from importlib import metadata
 from pathlib import Path
-from typing import Any, Dict, List, Tuple, Type
+from typing import Dict, List, Tuple, Type
 
 import cv2
 import numpy as np
@@ -181,14 +180,3 @@ SYSTEMS: Dict[str, Type[System]] = {
     'mediapipe': MediaPipe,
     'face-api': FaceApi,
 }
-
-
-def version_of(*packages: str) -> str:
-    """Versions of those packages that are installed."""
-    found: List[Any] = []
-    for package in packages:
-        try:
-            found.append(f'{package} {metadata.version(package)}')
-        except metadata.PackageNotFoundError:
-            continue
-    return ', '.join(found)

@@ -2,7 +2,7 @@
 
 A score map gives a site: a landmark z_k with the (calibrated) covariance R_k. Faces give a prior N(mu, P) over all 2K
 coordinates y, and the errors of the sites are correlated: R = H C H, with H the block-diagonal symmetric root of the
-R_k and C the correlation of errors. Then
+R_k and C the correlation of errors. Then::
 
     V = (P^-1 + R^-1)^-1,    x = mu + V R^-1 (z - mu)
 

@@ -57,16 +57,15 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     return torchvision_nms(boxes, scores, iou_threshold)
 
 
-def roi_align_forward(
-    input: Tensor, rois: Tensor, output: Tensor, argmax_y: Tensor, argmax_x: Tensor, **options
-) -> None:
+# What stands before the keywords is tensors in all of the following.
+
+
+def roi_align_forward(input, rois, output, argmax_y, argmax_x, **options) -> None:
     """RoIAlign by averages of (N, C, H, W) in regions (R, 5: index, x1, y1, x2, y2), into ``output`` (R, C, h, w)."""
     output.copy_(_roi_align(input, rois, **options))
 
 
-def roi_align_backward(
-    grad_output: Tensor, rois: Tensor, argmax_y: Tensor, argmax_x: Tensor, grad_input: Tensor, **options
-) -> None:
+def roi_align_backward(grad_output, rois, argmax_y, argmax_x, grad_input, **options) -> None:
     """The gradient of :func:`roi_align_forward`, which is linear: it needs no input, only its shape."""
     _pull_back(lambda features: _roi_align(features, rois, **options), [grad_input], grad_output, [grad_input])
 
@@ -88,120 +87,50 @@ def _roi_align(
     return roi_align(input, rois, (aligned_height, aligned_width), spatial_scale, sampling_ratio, aligned)
 
 
-def deform_conv_forward(
-    input: Tensor, weight: Tensor, offset: Tensor, output: Tensor, columns: Tensor, ones: Tensor, **geometry
-) -> None:
+def deform_conv_forward(input, weight, offset, output, columns, ones, **geometry) -> None:
     """Deformable convolution (v1) of (N, C, H, W) with offsets (N, 2 G kH kW, h, w), into ``output`` (N, O, h, w)."""
     output.copy_(_deform_conv(input, offset, weight, **geometry))
 
 
 def deform_conv_backward_input(
-    input: Tensor,
-    offset: Tensor,
-    grad_output: Tensor,
-    grad_input: Tensor,
-    grad_offset: Tensor,
-    weight: Tensor,
-    columns: Tensor,
-    **geometry,
+    input, offset, grad_output, grad_input, grad_offset, weight, columns, **geometry
 ) -> None:
-    _pull_back(
-        lambda input, offset: _deform_conv(input, offset, weight, **geometry),
-        [input, offset],
-        grad_output,
-        [grad_input, grad_offset],
-    )
+    convolve = lambda input, offset: _deform_conv(input, offset, weight, **geometry)  # noqa: E731
+    _pull_back(convolve, [input, offset], grad_output, [grad_input, grad_offset])
 
 
 def deform_conv_backward_parameters(
-    input: Tensor,
-    offset: Tensor,
-    grad_output: Tensor,
-    grad_weight: Tensor,
-    columns: Tensor,
-    ones: Tensor,
-    scale: float,
-    **geometry,
+    input, offset, grad_output, grad_weight, columns, ones, scale: float, **geometry
 ) -> None:
-    _pull_back(
-        lambda weight: _deform_conv(input, offset, weight, **geometry),
-        [grad_weight],
-        grad_output * scale,
-        [grad_weight],
-    )
+    convolve = lambda weight: _deform_conv(input, offset, weight, **geometry)  # noqa: E731
+    _pull_back(convolve, [grad_weight], grad_output * scale, [grad_weight])
 
 
-def _deform_conv(
-    input: Tensor,
-    offset: Tensor,
-    weight: Tensor,
-    dW: int,
-    dH: int,
-    padW: int,
-    padH: int,
-    dilationW: int,
-    dilationH: int,
-    **implied,  # by the shapes of the tensors: the kernel's size and both groups
-) -> Tensor:
+def _deform_conv(input, offset, weight, dW, dH, padW, padH, dilationW, dilationH, **implied) -> Tensor:
+    """Implied by the shapes of the tensors are the kernel's size and both groups."""
     from torchvision.ops import deform_conv2d
 
     return deform_conv2d(input, offset, weight, None, (dH, dW), (padH, padW), (dilationH, dilationW))
 
 
-def modulated_deform_conv_forward(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    ones: Tensor,
-    offset: Tensor,
-    mask: Tensor,
-    output: Tensor,
-    columns: Tensor,
-    **geometry,
-) -> None:
+def modulated_deform_conv_forward(input, weight, bias, ones, offset, mask, output, columns, **geometry) -> None:
     """Deformable convolution v2: v1 with a mask (N, G kH kW, h, w) and, with_bias, a bias (O,)."""
     output.copy_(_modulated_deform_conv(input, offset, mask, weight, bias, **geometry))
 
 
 def modulated_deform_conv_backward(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    ones: Tensor,
-    offset: Tensor,
-    mask: Tensor,
-    columns: Tensor,
-    grad_input: Tensor,
-    grad_weight: Tensor,
-    grad_bias: Tensor,
-    grad_offset: Tensor,
-    grad_mask: Tensor,
-    grad_output: Tensor,
-    **geometry,
-) -> None:
-    _pull_back(
-        lambda *tensors: _modulated_deform_conv(*tensors, **geometry),
-        [input, offset, mask, weight, bias],
-        grad_output,
-        [grad_input, grad_offset, grad_mask, grad_weight, grad_bias],
-    )
+    input, weight, bias, ones, offset, mask, columns,
+    grad_input, grad_weight, grad_bias, grad_offset, grad_mask, grad_output, **geometry,
+) -> None:  # fmt: skip
+    convolve = lambda *tensors: _modulated_deform_conv(*tensors, **geometry)  # noqa: E731
+    gradients = [grad_input, grad_offset, grad_mask, grad_weight, grad_bias]
+    _pull_back(convolve, [input, offset, mask, weight, bias], grad_output, gradients)
 
 
 def _modulated_deform_conv(
-    input: Tensor,
-    offset: Tensor,
-    mask: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    stride_h: int,
-    stride_w: int,
-    pad_h: int,
-    pad_w: int,
-    dilation_h: int,
-    dilation_w: int,
-    with_bias: bool,
-    **implied,
-) -> Tensor:
+    input, offset, mask, weight, bias,
+    stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, with_bias: bool, **implied,
+) -> Tensor:  # fmt: skip
     from torchvision.ops import deform_conv2d
 
     steps = (stride_h, stride_w), (pad_h, pad_w), (dilation_h, dilation_w)

@@ -1,6 +1,6 @@
 """The structured loss, exact and fast: what training runs. Equal to :func:`~.objective.structured_loss`.
 
-With P = softmax(F / eps) over the pixels and D = exp(Delta(y, .) / eps), Eq. 11 and its gradient are
+With P = softmax(F / eps) over the pixels and D = exp(Delta(y, .) / eps), Eq. 11 and its gradient are::
 
     L = eps log sum exp((Delta + F) / eps) - F[y] = eps (log <D, P> - log P[y]),    dL/dF = P D / <D, P> - dF[y]/dF.
 

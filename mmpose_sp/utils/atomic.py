@@ -4,7 +4,7 @@ import errno
 import os
 import tempfile
 from contextlib import contextmanager
-from typing import Iterator
+from typing import Iterator, Union
 
 
 @contextmanager
@@ -37,6 +37,12 @@ def atomic_path(path: str) -> Iterator[str]:
     finally:
         if os.path.exists(temporary):
             os.remove(temporary)
+
+
+def write_text(path: Union[str, 'os.PathLike[str]'], text: str) -> None:
+    """Write a text file, whole or not at all; raises as :func:`atomic_path`."""
+    with atomic_path(os.fspath(path)) as temporary, open(temporary, 'w', encoding='utf-8') as file:
+        file.write(text)
 
 
 def check_target(path: str) -> None:

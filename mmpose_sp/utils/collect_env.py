@@ -128,31 +128,18 @@ def checks() -> list:
     """All requirements, foundations first, so that the first line that fails is the one to mend."""
     core = {item.name: foundation(item) for item in CORE}
     torchvision = torchvision_wanted()
+    fix = 'pip install torchvision'
+    if torchvision[0] == '0':
+        fix = f'pip install "torchvision=={torchvision.split(" ")[0]}", from the same place as torch'
+    python_fix = 'use Python 3.8 or later (the lock file: 3.10 to 3.13)'
+    python_problem = None if sys.version_info >= (3, 8) else 'too old'
+    resources = 'pip install "setuptools<81"', '<81 (it must have pkg_resources)'
     listed = [
-        Check(
-            'python',
-            '>=3.8',
-            'use Python 3.8 or later (the lock file: 3.10 to 3.13)',
-            lambda: None if sys.version_info >= (3, 8) else 'too old',
-            platform.python_version,
-        ),
+        Check('python', '>=3.8', python_fix, lambda: python_problem, platform.python_version),
         core['torch'],
-        importable(
-            'torchvision',
-            'torchvision',
-            f'pip install "torchvision=={torchvision.split(" ")[0]}", from the same place as torch'
-            if torchvision[0] == '0'
-            else 'pip install torchvision',
-            torchvision,
-        ),
+        importable('torchvision', 'torchvision', fix, torchvision),
         importable('numpy', 'numpy', 'pip install numpy'),
-        Check(
-            'setuptools',
-            '<81 (it must have pkg_resources)',
-            'pip install "setuptools<81"',
-            lambda: import_problem('pkg_resources'),
-            lambda: find_version('setuptools'),
-        ),
+        importable('setuptools', 'pkg_resources', *resources),
         core['mmengine'],
         core['mmcv'],
         importable('six', 'six', 'pip install six'),

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from mmpose_sp.codecs import ImageAwareLabelSmoothing, SmoothingStages
 from mmpose_sp.utils.atomic import atomic_path
@@ -106,7 +107,9 @@ def plot_stages(
     face.imshow(cv2.cvtColor(as_bgr(image), cv2.COLOR_BGR2GRAY), cmap='gray', vmin=-120, vmax=320)
     face.imshow(heat, cmap='hot', alpha=np.clip(1.4 * heat, 0, 1), vmin=0, vmax=1.3)
     for number, index in enumerate(selected):
-        face.add_patch(_rectangle(landmarks[index], cells * stride))
+        face.add_patch(
+            Rectangle(landmarks[index] - cells * stride / 2, *(cells * stride), fill=False, color='yellow', lw=0.8)
+        )
         corner = landmarks[index] + np.array([0.5, -0.55]) * cells * stride
         face.annotate(str(index), corner, color='yellow', fontsize=8)
         offsets = np.stack(np.meshgrid(*[np.linspace(-cells / 2, cells / 2, 60)] * 2), axis=-1)
@@ -192,17 +195,12 @@ def plot_spread(
             centre = landmarks[index]
             extent = (centre[0] - half[0], centre[0] + half[0], centre[1] + half[1], centre[1] - half[1])
             axis.imshow(cv2.cvtColor(patch, cv2.COLOR_BGR2RGB), extent=extent)
-            dots = (
-                dict(s=26, color='#ff3030', edgecolor='w', lw=0.6)
-                if name == 'human'
-                else dict(s=3, color='#ff3030', alpha=0.6, lw=0)
-            )
-            axis.scatter(*points.T, **dots)
+            dots = dict(s=26, edgecolor='w', lw=0.6) if name == 'human' else dict(s=3, alpha=0.6, lw=0)
+            axis.scatter(*points.T, color='#ff3030', **dots)
             axis.scatter(*centre, marker='+', s=50, color='#30ff30', lw=1.3)
             axis.set(xlim=extent[:2], ylim=extent[2:])
-            axis.set_title(
-                f'{index}: {name}' + (f' (variance x {scale:g})' if name == 'ours' and scale != 1 else ''), fontsize=8
-            )
+            scaled = f' (variance x {scale:g})' if name == 'ours' and scale != 1 else ''
+            axis.set_title(f'{index}: {name}{scaled}', fontsize=8)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=140)
     return path
@@ -221,9 +219,3 @@ def _check(image: np.ndarray, landmarks: np.ndarray, codec: ImageAwareLabelSmoot
     unknown = [index for index in selected if not 0 <= index < len(landmarks)]
     if unknown or not len(selected):
         raise ValueError(f'select landmarks from 0 to {len(landmarks) - 1}, got {list(selected)}')
-
-
-def _rectangle(centre: np.ndarray, size: np.ndarray):
-    from matplotlib.patches import Rectangle
-
-    return Rectangle(centre - size / 2, *size, fill=False, color='yellow', lw=0.8)

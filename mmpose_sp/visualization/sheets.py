@@ -1,7 +1,7 @@
 """Contact sheets: pictures in a grid, with captions and a title."""
 
 from pathlib import Path
-from typing import Optional, Sequence, Tuple
+from typing import Callable, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ from mmpose_sp.utils.atomic import atomic_path
 from mmpose_sp.utils.images import as_bgr
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-_INK, _PAPER = (40, 40, 40), (255, 255, 255)
+_INK = (40, 40, 40)
 
 
 def fit_tile(image: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
@@ -65,20 +65,31 @@ def contact_sheet(
         raise ValueError(f'{len(images)} pictures but {len(captions)} captions')
     columns = max(1, min(columns, len(images)))
     rows = -(-len(images) // columns)
-    width, height = tile
     footer = 22 if captions is not None else 0
-    header = 34 if title else 0
-    canvas = np.empty((header + gap + rows * (height + footer + gap), gap + columns * (width + gap), 3), np.uint8)
-    canvas[:] = _PAPER
-    if title:
-        put_text(canvas, title, gap, header - 8, canvas.shape[1] - 2 * gap, 15)
+    canvas, put_tile = _grid(rows, columns, tile, gap, title, footer=footer)
     for index, image in enumerate(images):
-        row, column = divmod(index, columns)
-        x, y = gap + column * (width + gap), header + gap + row * (height + footer + gap)
-        canvas[y : y + height, x : x + width] = fit_tile(image, tile)
+        x, y = put_tile(image, *divmod(index, columns))
         if captions is not None:
-            put_text(canvas, captions[index], x, y + height + 16, width, 10)
+            put_text(canvas, captions[index], x, y + tile[1] + 16, tile[0], 10)
     return canvas
+
+
+def _grid(
+    rows: int, columns: int, tile: Tuple[int, int], gap: int, title: Optional[str], left: int = 0, footer: int = 0
+) -> Tuple[np.ndarray, Callable[[np.ndarray, int, int], Tuple[int, int]]]:
+    """A white canvas with a title, and what puts a picture into a place of its grid and says where that begins."""
+    width, height = tile
+    top = gap + (34 if title else 0)
+    canvas = np.full((top + rows * (height + footer + gap), left + gap + columns * (width + gap), 3), 255, np.uint8)
+    if title:
+        put_text(canvas, title, gap, 26, canvas.shape[1] - 2 * gap, 15)
+
+    def put_tile(image: np.ndarray, row: int, column: int) -> Tuple[int, int]:
+        x, y = left + gap + column * (width + gap), top + row * (height + footer + gap)
+        canvas[y : y + height, x : x + width] = fit_tile(image, tile)
+        return x, y
+
+    return canvas, put_tile
 
 
 def subset_sheet(
@@ -100,18 +111,11 @@ def subset_sheet(
     if not rows:
         raise ValueError('every row is empty: nothing to draw')
     columns = max(len(images) for _, images in rows)
-    width, height = tile
-    header = 34 if title else 0
-    shape = header + gap + len(rows) * (height + gap), label_width + gap + columns * (width + gap), 3
-    canvas = np.full(shape, 255, dtype=np.uint8)
-    if title:
-        put_text(canvas, title, gap, header - 8, canvas.shape[1] - 2 * gap, 15)
+    canvas, put_tile = _grid(len(rows), columns, tile, gap, title, left=label_width)
     for row, (name, images) in enumerate(rows):
-        y = header + gap + row * (height + gap)
-        put_text(canvas, name, gap, y + height // 2 + 5, label_width - 2 * gap, 11)
         for column, image in enumerate(images):
-            x = label_width + gap + column * (width + gap)
-            canvas[y : y + height, x : x + width] = fit_tile(image, tile)
+            _, y = put_tile(image, row, column)
+        put_text(canvas, name, gap, y + tile[1] // 2 + 5, label_width - 2 * gap, 11)
     return canvas
 
 

@@ -1,14 +1,11 @@
 """A tiny model, pictures whose landmarks are known, and the scripts of tools/."""
 
-from pathlib import Path
-
 import numpy as np
 import torch
+from tools_by_path import CONFIGS, ROOT  # noqa: F401
 
 from mmpose_sp.apis import FaceLandmarker
 
-ROOT = Path(__file__).resolve().parents[2]
-CONFIGS = ROOT / 'configs' / 'face_2d_keypoint' / 'topdown_heatmap'
 #: 128 px input, 32 x 32 maps, 68 landmarks, boxes padded by 1.25.
 LITE = CONFIGS / '300w_part' / 'td-hm_lite-unet_sp-1xb16-100e_300w-part-128x128.py'
 NUM_LANDMARKS, MAP_SIZE, INPUT_SIZE, PADDING = 68, 32, 128, 1.25

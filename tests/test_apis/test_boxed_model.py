@@ -16,10 +16,6 @@ from mmpose_sp.apis import Calibration, FaceLandmarker
 from mmpose_sp.apis.packaged import DEFAULT, PACKAGED, packaged_model, packaged_onnx, usual_min_confidence
 from mmpose_sp.runtime import Landmarker
 
-# 300-W's scheme: (left, right) as the picture shows them
-OUTER_EYE_CORNERS, MOUTH_CORNERS, CHIN, NOSE_TIP = (36, 45), (48, 54), 8, 30
-
-
 MEGABYTES = {'fast': 3, 'accurate': 16}  # what each may weigh
 SURE = {'fast': 0.9, 'accurate': 0.8}  # mean confidence; 3 x 3 px of a finer map are a smaller window
 
@@ -32,12 +28,6 @@ def name(request):
 @pytest.fixture(scope='module')
 def boxed(name):
     return FaceLandmarker.from_packaged(name, device='cpu')
-
-
-@pytest.fixture(scope='module')
-def astronaut():
-    """uint8 BGR; public domain (NASA)."""
-    return pytest.importorskip('skimage.data').astronaut()[..., ::-1].copy()
 
 
 @pytest.mark.slow
@@ -53,15 +43,8 @@ def test_the_file_is_small_and_plain(name):
 def test_it_finds_the_face_of_a_photograph(name, boxed, astronaut):
     (face,) = boxed(astronaut)[0].faces
     # marked by hand, to 3 px of a face of 90 px
-    for index, (x, y) in {
-        36: (196, 104),
-        45: (257, 106),
-        48: (203, 138),
-        54: (243, 141),
-        30: (225, 127),
-        8: (223, 176),
-    }.items():
-        np.testing.assert_allclose(face.landmarks[index], (x, y), atol=6, err_msg=str(index))
+    marked = {36: (196, 104), 45: (257, 106), 48: (203, 138), 54: (243, 141), 30: (225, 127), 8: (223, 176)}
+    np.testing.assert_allclose(face.landmarks[list(marked)], list(marked.values()), atol=6)
     assert face.confidence.mean() > SURE[name]
 
 

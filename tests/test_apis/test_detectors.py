@@ -1,8 +1,6 @@
 """Face detectors: mmdet's output is filtered and mapped, YuNet and the cascade find faces as landmark boxes."""
 
-import os
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -10,6 +8,7 @@ import numpy as np
 import pytest
 from api_helpers import noise
 from mmengine.structures import InstanceData
+from tools_by_path import data_folder
 
 from mmpose_sp.apis import BoxMapping, HaarFaceDetector, MMDetFaceDetector, YuNetFaceDetector, yunet
 from mmpose_sp.apis.detectors import haar_mapping
@@ -75,16 +74,9 @@ def test_the_command_line_detector_is_mmdets(fake_mmdet, landmarker, monkeypatch
     assert [face.box_score for face in landmarker(noise(150, 150))[0].faces] == [pytest.approx(0.9)]
 
 
-@pytest.fixture
-def photograph():
-    """A public-domain photograph of one astronaut, 512 x 512."""
-    data = pytest.importorskip('skimage.data')
-    return data.astronaut()[..., ::-1].copy()
-
-
 @DETECTORS
-def test_the_astronaut_is_found(photograph, make, mapping):
-    boxes, scores = make(mapping('300w'))(photograph)
+def test_the_astronaut_is_found(astronaut, make, mapping):
+    boxes, scores = make(mapping('300w'))(astronaut)
     assert len(boxes) == 1 and 0.5 <= scores[0] <= 1
     x1, y1, x2, y2 = boxes[0]
     # read off the photograph: brows near y 92, chin near y 170, ears near x 185 and 265
@@ -93,10 +85,10 @@ def test_the_astronaut_is_found(photograph, make, mapping):
 
 @DETECTORS
 @pytest.mark.parametrize('factor', [0.5, 3.0])
-def test_boxes_scale_with_the_picture(photograph, factor, make, mapping):
+def test_boxes_scale_with_the_picture(astronaut, factor, make, mapping):
     detector = make(mapping('300w'))
-    original = detector(photograph)[0][0]
-    scaled = detector(cv2.resize(photograph, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA))[0][0]
+    original = detector(astronaut)[0][0]
+    scaled = detector(cv2.resize(astronaut, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA))[0][0]
     np.testing.assert_allclose(scaled / factor, original, atol=0.15 * (original[2] - original[0]))
 
 
@@ -110,12 +102,9 @@ def test_nothing_is_found_in_nothing(make, mapping):
 @DETECTORS
 def test_boxes_are_those_of_the_landmarks(make, mapping):
     """On real faces of the training part, against their annotated 68 landmarks."""
-    root = os.environ.get('MMPOSE_SP_DATA')
-    if not root:
-        pytest.skip('needs real faces: set MMPOSE_SP_DATA')
     detector = make(mapping('300w'))
     offsets = []
-    for path in sorted(Path(root, '300w_real', 'helen', 'trainset').glob('*.pts'))[:60:2]:
+    for path in sorted(data_folder('300w_real/helen/trainset').glob('*.pts'))[:60:2]:
         annotated = tight_box(read_pts(path))
         side = (annotated[2:] - annotated[:2]).max()
         boxes, _ = detector(cv2.imread(str(path.with_suffix('.jpg'))))
@@ -127,33 +116,33 @@ def test_boxes_are_those_of_the_landmarks(make, mapping):
     assert np.median(np.abs(offsets), axis=0).max() < 0.12  # within what training shifts and scales
 
 
-def test_yunet_finds_what_libfacedetection_finds(photograph):
-    boxes, scores = YuNetFaceDetector()(photograph)
+def test_yunet_finds_what_libfacedetection_finds(astronaut):
+    boxes, scores = YuNetFaceDetector()(astronaut)
     # yuface 2023.5.1, whose weights these are, says of it: x, y, width, height in whole px and percent, rounded down
     x1, y1, x2, y2 = boxes[0]
     np.testing.assert_array_equal(np.floor([x1, y1, x2 - x1, y2 - y1, 100 * scores[0]]), [178, 63, 89, 112, 93])
 
 
-def test_yunet_is_read_as_opencv_reads_it(photograph):
+def test_yunet_is_read_as_opencv_reads_it(astronaut):
     """cv2.FaceDetectorYN decodes the same network in C++."""
-    picture = photograph[:, :500]  # not a multiple of the network's stride
+    picture = astronaut[:, :500]  # not a multiple of the network's stride
     theirs = cv2.FaceDetectorYN.create(str(yunet.FILE), '', picture.shape[1::-1], 0.5, 0.3).detect(picture)[1]
     boxes, scores = YuNetFaceDetector(threshold=0.5)(picture)
     np.testing.assert_allclose(boxes, np.hstack([theirs[:, :2], theirs[:, :2] + theirs[:, 2:4]]), atol=1e-2)
     np.testing.assert_allclose(scores, theirs[:, -1], atol=1e-4)
 
 
-def test_yunet_needs_no_onnxruntime(photograph, monkeypatch):
-    expected = YuNetFaceDetector()(photograph)
+def test_yunet_needs_no_onnxruntime(astronaut, monkeypatch):
+    expected = YuNetFaceDetector()(astronaut)
     monkeypatch.setitem(sys.modules, 'onnxruntime', None)  # import raises
-    for values, others in zip(YuNetFaceDetector()(photograph), expected):
+    for values, others in zip(YuNetFaceDetector()(astronaut), expected):
         np.testing.assert_allclose(values, others, atol=1e-2)
 
 
 @pytest.mark.parametrize('side', [22, 700])
-def test_yunet_finds_small_and_large_faces(photograph, side):
+def test_yunet_finds_small_and_large_faces(astronaut, side):
     factor = side / 85  # the landmarks of the photograph span 85 px
-    picture = cv2.resize(photograph[:256, 90:346], None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    picture = cv2.resize(astronaut[:256, 90:346], None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     canvas = np.full((max(480, len(picture)), max(640, len(picture)), 3), 127, np.uint8)
     canvas[: len(picture), : len(picture)] = picture
     ((x1, y1, x2, y2),), _ = YuNetFaceDetector(yunet_mapping('300w'))(canvas)

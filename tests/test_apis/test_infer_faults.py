@@ -54,9 +54,8 @@ def test_a_run_that_was_stopped_keeps_what_it_had_and_goes_on(run, photos, stop_
     assert run('photos', '--whole-image', '--json', 'whole.json') == 0
     stop_after(2)
     assert run('photos', '--whole-image', '--json', 'all.json') == 130
-    assert (
-        len((tmp_path / 'all.json.journal').read_text().splitlines()) == 1 + 2 and not (tmp_path / 'all.json').exists()
-    )
+    assert len((tmp_path / 'all.json.journal').read_text().splitlines()) == 1 + 2
+    assert not (tmp_path / 'all.json').exists()
     seen = stop_after()
     capsys.readouterr()
     assert run('photos', '--whole-image', '--json', 'all.json') == 0

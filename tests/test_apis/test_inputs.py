@@ -224,12 +224,8 @@ def test_folders_patterns_and_lists_are_expanded_in_order(tmp_path):
     assert names(str(tmp_path / '**' / '*.png')) == ['b.png', 'sub/c.png']
     mixed = [tmp_path / 'sub', noise(8, 8), [str(tmp_path / 'b.png')]]
     assert names(mixed) == ['sub/c.png', 'array 1', 'b.png']
-    assert [open_source(x).kind for x in (tmp_path / 'b.png', noise(8, 8), tmp_path, mixed)] == [
-        'image',
-        'image',
-        'images',
-        'images',
-    ]
+    kinds = [open_source(x).kind for x in (tmp_path / 'b.png', noise(8, 8), tmp_path, mixed)]
+    assert kinds == ['image', 'image', 'images', 'images']
 
 
 def test_a_name_with_brackets_is_a_file_not_a_pattern(tmp_path):

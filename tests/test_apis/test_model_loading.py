@@ -21,9 +21,8 @@ WFLW = CONFIGS / 'wflw' / 'td-hm_lite-unet_sp-1xb16-100e_wflw-128x128.py'
 def test_a_checkpoint_brings_all_weights(landmarker, checkpoint):
     loaded = FaceLandmarker(str(LITE), str(checkpoint), 'cpu')
     image, boxes = noise(120, 120), [(10, 10, 100, 100)]
-    np.testing.assert_array_equal(
-        loaded(image, bboxes=boxes)[0].faces[0].landmarks, landmarker(image, bboxes=boxes)[0].faces[0].landmarks
-    )
+    found, expected = (made(image, bboxes=boxes)[0].faces[0].landmarks for made in (loaded, landmarker))
+    np.testing.assert_array_equal(found, expected)
     assert (loaded.dataset_name, loaded.num_landmarks, len(loaded.boundaries)) == ('300w', 68, 9)
 
 

@@ -1,4 +1,3 @@
-import cv2
 import numpy as np
 import pytest
 
@@ -156,14 +155,6 @@ def test_blur_and_sharpen_equal_their_definition():
         for x in range(1, 23):
             smooth[y, x] = (blurred[y - 1 : y + 2, x - 1 : x + 2].sum() + 4 * blurred[y, x]) / 13
     expected = np.clip(5 * blurred - 4 * smooth, 0, 1)
-    np.testing.assert_allclose(blur_and_sharpen(image), expected, atol=1e-5)
-
-
-def test_blur_and_sharpen_agree_with_torchvision():
-    functional = pytest.importorskip('torchvision.transforms.functional')
-    torch = pytest.importorskip('torch')
-    image = cv2.GaussianBlur(np.random.default_rng(0).random((30, 30)).astype(np.float32), (5, 5), 0)
-    expected = functional.adjust_sharpness(functional.gaussian_blur(torch.from_numpy(image)[None], 9), 5.0)[0].numpy()
     np.testing.assert_allclose(blur_and_sharpen(image), expected, atol=1e-5)
 
 

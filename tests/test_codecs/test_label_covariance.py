@@ -100,20 +100,12 @@ def test_alignment_of_ellipses_by_hand():
     np.testing.assert_allclose(found.std, [[8**0.5, 2**0.5]] * 4 + [[2, 1]])
 
 
-def test_mirrored_landmarks_have_mirrored_covariances():
+@pytest.mark.parametrize('move', [np.diag([-1.0, 1.0]), np.array([[0.0, -1.0], [1.0, 0.0]])], ids=['mirror', 'turn'])
+def test_moved_landmarks_have_moved_covariances(move):
     points = curve()
-    mirrored = points * [-1, 1] + [63, 0]
-    flip = np.diag([-1.0, 1.0])
-    expected = flip @ covariances(points, LINE, edge_weight=1.0) @ flip
-    np.testing.assert_allclose(covariances(mirrored, LINE, edge_weight=1.0), expected, rtol=0.02, atol=2e-4)
-
-
-def test_rotated_landmarks_have_rotated_covariances():
-    points = curve()
-    turn = np.array([[0.0, -1.0], [1.0, 0.0]])
-    rotated = (points - 31.5) @ turn.T + 31.5
-    expected = turn @ covariances(points, LINE, edge_weight=1.0) @ turn.T
-    np.testing.assert_allclose(covariances(rotated, LINE, edge_weight=1.0), expected, rtol=0.02, atol=2e-4)
+    moved = (points - 31.5) @ move.T + 31.5
+    expected = move @ covariances(points, LINE, edge_weight=1.0) @ move.T
+    np.testing.assert_allclose(covariances(moved, LINE, edge_weight=1.0), expected, rtol=0.02, atol=2e-4)
 
 
 def test_the_sub_pixel_phase_of_the_landmarks_hardly_matters():

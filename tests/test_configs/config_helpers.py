@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
 
+from mmpose_sp.benchmarks.problems import META
 from mmpose_sp.datasets.face.base import with_codec
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,15 +56,6 @@ def face_sample(folder, cfg):
         cv2.imwrite(str(path), rng.integers(0, 255, (200, 220, 3), dtype=np.uint8))
     metainfo = metainfo_of(cfg)
     count = metainfo['num_keypoints']
-    keys = (
-        'dataset_name',
-        'upper_body_ids',
-        'lower_body_ids',
-        'flip_pairs',
-        'dataset_keypoint_weights',
-        'flip_indices',
-        'skeleton_links',
-    )
     return dict(
         img_path=str(path),
         img_id=0,
@@ -74,7 +66,7 @@ def face_sample(folder, cfg):
         keypoints_visible=np.ones((1, count), dtype=np.float32),
         category_id=1,
         raw_ann_info=dict(attributes=dict(blur=1)),
-        **{key: metainfo[key] for key in keys},
+        **{key: metainfo[key] for key in META},
     )
 
 

@@ -65,13 +65,10 @@ def test_pipelines_and_codec_fit(path, tmp_path):
 def test_landmarks_are_those_of_the_benchmark(path):
     cfg, data = load(path), benchmark(path)
     assert metainfo_of(cfg)['dataset_name'] == data
-    counts = {
-        cfg.model.backbone.get('num_landmarks'),
-        cfg.model.head.get('out_channels'),
-        cfg.model.head.get('num_joints'),
-    } - {None}
+    backbone, head = cfg.model.backbone, cfg.model.head
+    counts = {backbone.get('num_landmarks'), head.get('out_channels'), head.get('num_joints')} - {None}
     assert counts == {LANDMARKS[data]}
-    curves = {cfg.model.backbone.get('edges'), cfg.codec.get('boundaries')} - {None}
+    curves = {backbone.get('edges'), cfg.codec.get('boundaries')} - {None}
     assert curves <= {data} or curves == {f'{data}_star'}
     scheme = find_scheme(data)
     assert (cfg.num_landmarks, cfg.labels) == (scheme.num_landmarks, dict(boundaries=data, gamma=scheme.gamma))
@@ -145,16 +142,8 @@ def test_one_schedule_is_one_recipe(path):
     for cfg in (ours, theirs):  # whether an epoch may be chosen follows from the data: see the last test
         for key in ('save_best', 'rule'):
             cfg.default_hooks.checkpoint.pop(key, None)
-    for key in (
-        'train_cfg',
-        'optim_wrapper',
-        'param_scheduler',
-        'custom_hooks',
-        'default_hooks',
-        'auto_scale_lr',
-        'geometry',
-        'texture',
-    ):
+    recipe = 'train_cfg', 'optim_wrapper', 'param_scheduler', 'custom_hooks', 'default_hooks', 'auto_scale_lr'
+    for key in (*recipe, 'geometry', 'texture'):
         assert ours[key] == theirs[key], key
     assert ours.train_dataloader.batch_size == theirs.train_dataloader.batch_size
 

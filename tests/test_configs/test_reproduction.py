@@ -213,10 +213,8 @@ def test_zoo_quotes_the_papers_tables(data, parts, method, objective):
     expected = []
     for table, cells in parts:
         (row,) = [row for row in published[table]['rows'] if row['method'] == method]
-        expected += [
-            f'{value:.{column["digits"]}f}'
-            for value, column in zip(row['values'][cells], published[table]['columns'][cells])
-        ]
+        columns = zip(row['values'][cells], published[table]['columns'][cells])
+        expected += [f'{value:.{column["digits"]}f}' for value, column in columns]
     page = (FOLDER / data / f'sp_{data}.md').read_text()
     schedule = '' if objective == 'star-weights' else '-4xb32-200e'
     (line,) = [line for line in page.splitlines() if f'[td-hm_aam-hg4_{objective}{schedule}_{data}-' in line]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from config_helpers import FOLDER, LANDMARKS, face_sample, load
 from mmengine.dataset import Compose
-from mmpose.registry import MODELS
+from mmpose.registry import KEYPOINT_CODECS, MODELS
 from tools_by_path import load_tool
 
 from mmpose_sp.datasets.transforms import GetSquareCenterScale
@@ -47,8 +47,6 @@ def test_landmarks_return_to_the_image_as_in_the_reference(tmp_path):
     """Position p of a 64 px map is input px p * 256 / 63 - 0.5 there, then the inverse of the crop's matrix."""
     cfg = config('wflw')
     decoder_cfg, point = cfg.model.head.decoder, (11, 47)
-    from mmpose.registry import KEYPOINT_CODECS
-
     scores = np.full((98, 64, 64), -1e4, dtype=np.float32)
     scores[:, point[1], point[0]] = 0
     keypoints, _ = KEYPOINT_CODECS.build(decoder_cfg).decode(scores)
@@ -66,28 +64,18 @@ def test_padding_must_be_positive():
         GetSquareCenterScale(input_size=(256, 256), padding=0)
 
 
-@pytest.fixture(scope='module')
-def converter():
-    return load_tool('model_converters/star2mmpose')
-
-
 @pytest.mark.parametrize('data', LANDMARKS)
-def test_model_is_the_one_that_the_converter_describes(data, converter):
+def test_model_is_the_one_that_the_converter_describes(data):
+    converter = load_tool('model_converters/star2mmpose')
     boundaries = boundary_sets()['cofw_star' if data == 'cofw' else data][1]
     membership = torch.zeros(LANDMARKS[data], len(boundaries), 1, 1)
     for edge, boundary in enumerate(boundaries):
         membership[list(boundary.indices), edge] = 1
-    described = converter.model_config(
-        converter.backbone_config(
-            {
-                **{f'out_heatmaps.{i}.conv.weight': torch.empty(LANDMARKS[data], 256, 1, 1) for i in range(4)},
-                'hgs.0.low2.low2.low2.low2.bn1.weight': torch.empty(256),
-                'hgs.0.coordconv.conv.weight': torch.empty(256, 259, 1, 1),
-                'hgs.1.coordconv.conv.weight': torch.empty(256, 261, 1, 1),
-                'e2h_transform.weight': membership,
-            }
-        )
-    )
+    state = {f'out_heatmaps.{i}.conv.weight': torch.empty(LANDMARKS[data], 256, 1, 1) for i in range(4)}
+    state['hgs.0.low2.low2.low2.low2.bn1.weight'] = torch.empty(256)
+    for stack, width in enumerate((259, 261)):
+        state[f'hgs.{stack}.coordconv.conv.weight'] = torch.empty(256, width, 1, 1)
+    described = converter.model_config(converter.backbone_config({**state, 'e2h_transform.weight': membership}))
     ours = copy.deepcopy(config(data).model.to_dict())
     for part in ('data_preprocessor', 'test_cfg'):
         assert ours[part] == described[part]

@@ -1,23 +1,13 @@
-"""The tools, the packaged model, and crops."""
-
-from pathlib import Path
+"""The tool, and crops."""
 
 import numpy as np
 import pytest
 from tools_by_path import load_tool
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture(scope='session')
 def export_onnx():
-    return load_tool('deployment/export_onnx.py')
-
-
-@pytest.fixture(scope='session')
-def photo():
-    """uint8 BGR, with one face; public domain (NASA)."""
-    return pytest.importorskip('skimage.data').astronaut()[..., ::-1].copy()
+    return load_tool('deployment/export_onnx')
 
 
 @pytest.fixture(scope='session')

@@ -52,14 +52,8 @@ def predict_with_mmpose(model, crops, flip_test):
     samples = []
     for crop in crops:
         size = np.array(crop.shape[1::-1], dtype=np.float32)
-        sample = PoseDataSample(
-            metainfo=dict(
-                input_center=size / 2,
-                input_scale=size,
-                input_size=tuple(crop.shape[1::-1]),
-                flip_indices=model.dataset_meta['flip_indices'],
-            )
-        )
+        meta = dict(input_center=size / 2, input_scale=size, input_size=tuple(crop.shape[1::-1]))
+        sample = PoseDataSample(metainfo=dict(meta, flip_indices=model.dataset_meta['flip_indices']))
         sample.gt_instances = InstanceData(bboxes=np.zeros((1, 4)), bbox_scores=np.ones(1))
         image = torch.from_numpy(crop).permute(2, 0, 1).contiguous()
         samples.append(dict(inputs=image, data_samples=sample))
@@ -67,9 +61,9 @@ def predict_with_mmpose(model, crops, flip_test):
     return np.stack([sample.pred_instances.keypoints[0] for sample in model.test_step(pseudo_collate(samples))])
 
 
-def test_landmarks_are_those_of_mmpose(model, exported, session, crops, photo):
+def test_landmarks_are_those_of_mmpose(model, exported, session, crops, astronaut):
     # a face too: on noise alone many maps are flat
-    crops = np.concatenate([crops, cv2.resize(photo[60:200, 150:290], (128, 128))[None]])
+    crops = np.concatenate([crops, cv2.resize(astronaut[60:200, 150:290], (128, 128))[None]])
     landmarks, confidence, covariance, scores, joint_covariance, quality, sites, _ = session.run(None, {'crops': crops})
     np.testing.assert_allclose(landmarks, predict_with_mmpose(model, crops, exported[1]), atol=TOLERANCE)
     assert confidence.shape == (4, 68) and covariance.shape == (4, 68, 2, 2) and scores.shape == (4, 68, 32, 32)
@@ -94,11 +88,11 @@ def test_a_batch_is_its_faces(session, crops, count):
     np.testing.assert_allclose(whole, single, atol=TOLERANCE)
 
 
-def test_the_packaged_file_is_what_the_command_gives(exported, session, crops, photo):
+def test_the_packaged_file_is_what_the_command_gives(exported, session, crops, astronaut):
     path, flip_test = exported
     if not flip_test:
         pytest.skip('the packaged file flips')
-    crops = np.concatenate([crops, cv2.resize(photo[60:200, 150:290], (128, 128))[None]])
+    crops = np.concatenate([crops, cv2.resize(astronaut[60:200, 150:290], (128, 128))[None]])
     packaged = onnxruntime.InferenceSession(str(packaged_onnx()), providers=['CPUExecutionProvider'])
     notes = packaged.get_modelmeta().custom_metadata_map
     assert notes == session.get_modelmeta().custom_metadata_map
@@ -134,13 +128,13 @@ def test_a_crop_that_the_metadata_cannot_state_is_refused(export_onnx, tmp_path,
     assert not (tmp_path / 'out.onnx').exists()
 
 
-def test_8_bit_convolutions_move_landmarks_little(exported, crops, photo, tmp_path):
+def test_8_bit_convolutions_move_landmarks_little(exported, crops, astronaut, tmp_path):
     path, flip_test = exported
     if flip_test:
         pytest.skip('one file is enough')
     copy = tmp_path / 'int8.onnx'
     copy.write_bytes(path.read_bytes())
-    face = cv2.resize(photo[60:200, 150:290], (128, 128))[None]
+    face = cv2.resize(astronaut[60:200, 150:290], (128, 128))[None]
     onnx_export.quantise(str(copy), np.concatenate([face, face[:, :, ::-1], face // 2]))
     sessions = [onnxruntime.InferenceSession(str(p), providers=['CPUExecutionProvider']) for p in (path, copy)]
     notes = [session.get_modelmeta().custom_metadata_map for session in sessions]

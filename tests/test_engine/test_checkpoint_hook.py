@@ -32,6 +32,11 @@ def assert_resumable(folder):
     return last.exists()
 
 
+def test_the_best_epoch_by_the_score_of_a_subset(tmp_path):
+    toy_runner(tmp_path, save_best='blur/NME', rule='less').train()
+    assert names(tmp_path) == ['best_blur_NME_epoch_3.pth', 'epoch_3.pth']
+
+
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory):
     """The last checkpoint of a training that nothing has interrupted."""
@@ -118,7 +123,7 @@ def test_a_kill_around_the_renaming(tmp_path, monkeypatch, whole, action):
             raise Killed
         return original(*args)
 
-    target = 'publish' if action == 'rename' else 'atomic_path'
+    target = 'publish' if action == 'rename' else 'write_text'
     original = getattr(checkpoint_hook, target)
     monkeypatch.setattr(checkpoint_hook, target, lambda *args: killed(original, *args))
     with pytest.raises(Killed):

@@ -45,12 +45,8 @@ def test_the_first_bad_number_stops(tmp_path, poison, validate, says):
 def step(optimizer, gradient, loss=1.0):
     """One iteration with a gradient, as the hook sees it."""
     hook, weight = FiniteHook(), optimizer.param_groups[0]['params'][0]
-    runner = SimpleNamespace(
-        optim_wrapper=SimpleNamespace(optimizer=optimizer),
-        message_hub=SimpleNamespace(runtime_info={}),
-        epoch=0,
-        iter=0,
-    )
+    wrapper, hub = SimpleNamespace(optimizer=optimizer), SimpleNamespace(runtime_info={})
+    runner = SimpleNamespace(optim_wrapper=wrapper, message_hub=hub, epoch=0, iter=0)
     hook.before_train(runner)
     weight.grad = torch.full_like(weight, gradient)
     optimizer.step()

@@ -9,8 +9,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from mmengine.structures import InstanceData
@@ -20,7 +18,6 @@ from mmpose.structures import PoseDataSample
 from mmpose_sp.evaluation import FaceAlignmentMetric
 from mmpose_sp.evaluation.ced import plot_ced
 from mmpose_sp.faces import SCHEMES
-from mmpose_sp.utils.launch import leave_process_group
 
 K = {'wflw': 98, 'cofw': 29, '300w': 68, 'other': 5}
 
@@ -76,17 +73,10 @@ def test_full_set_and_subsets_by_hand(wflw):
 
 def test_keys_are_ordered_and_plain_numbers(wflw):
     metrics = score(wflw)
-    expected = [
-        prefix + key
-        for prefix in ['', *(f'{name}/' for name in SCHEMES['wflw'].subsets)]
-        for key in ('NME', 'FR', 'AUC')
-    ]
-    assert list(metrics) == expected
+    prefixes = ['', *(f'{name}/' for name in SCHEMES['wflw'].subsets)]
+    assert list(metrics) == [prefix + key for prefix in prefixes for key in ('NME', 'FR', 'AUC')]
+    assert list(score(wflw, prefix='val')) == [f'val/{key}' for key in metrics]
     assert {type(value) for value in metrics.values()} == {float}
-
-
-def test_prefix_leads_every_key(wflw):
-    assert all(key.startswith('val/') for key in score(wflw, prefix='val'))
 
 
 def test_nme_is_averaged_over_faces_not_landmarks():
@@ -249,68 +239,41 @@ def test_unknown_dataset_asks_for_norm_and_threshold():
         score([make_sample(1, 1.0, 5)], 'other', norm='box_diagonal')
 
 
-def test_zero_normaliser_names_the_image():
-    sample = make_sample(7, 1.0)
+def _no_eyes(sample):
     sample.gt_instances.keypoints[0, 72] = sample.gt_instances.keypoints[0, 60]
-    with pytest.raises(ValueError, match=r'faces/7\.jpg \(face id 7\): the normaliser is zero'):
-        score([make_sample(1, 1.0), sample])
 
 
-def test_nan_prediction_names_the_image():
-    sample = make_sample(7, 1.0)
+def _nan(sample):
     sample.pred_instances.keypoints[0, 3] = np.nan
-    with pytest.raises(ValueError, match=r'faces/7\.jpg .* predicted landmark is NaN'):
-        score([sample])
 
 
-def test_unannotated_eye_corner_names_the_image():
-    visible = np.ones((1, 98), dtype=np.float32)
-    visible[0, 72] = 0
-    with pytest.raises(ValueError, match=r'faces/7\.jpg .*landmarks \[72\] of the normaliser'):
-        score([make_sample(7, 1.0, visible=visible)])
+def _unannotated_eye_corner(sample):
+    sample.gt_instances.keypoints_visible[0, 72] = 0
 
 
-def test_model_of_another_dataset_names_the_image():
-    sample = make_sample(7, 1.0)
+def _another_dataset(sample):
     sample.pred_instances = InstanceData(keypoints=np.zeros((1, 29, 2), dtype=np.float32))
-    with pytest.raises(ValueError, match=r'faces/7\.jpg .*\(1, 29, 2\), annotated ones \(1, 98, 2\)'):
-        score([sample])
+
+
+@pytest.mark.parametrize(
+    'spoil, message',
+    [
+        (_no_eyes, r'\(face id 7\): the normaliser is zero'),
+        (_nan, 'predicted landmark is NaN'),
+        (_unannotated_eye_corner, r'landmarks \[72\] of the normaliser'),
+        (_another_dataset, r'\(1, 29, 2\), annotated ones \(1, 98, 2\)'),
+    ],
+)
+def test_a_face_that_cannot_be_scored_is_named(spoil, message):
+    sample = make_sample(7, 1.0)
+    spoil(sample)
+    with pytest.raises(ValueError, match=rf'faces/7\.jpg .*{message}'):
+        score([make_sample(1, 1.0), sample])
 
 
 def test_no_face_at_all_is_an_error():
     with pytest.raises(ValueError, match='got no face'):
         score([])
-
-
-def _evaluate_half(rank, store, folder):
-    dist.init_process_group('gloo', init_method=f'file://{store}', rank=rank, world_size=2)
-    # five faces on two processes: as DistributedSampler does, the first one is seen twice
-    samples = [make_sample(i, 1.0 + i, **attributes('blur') if i % 2 else attributes()) for i in (0, 1, 2, 3, 4, 0)]
-    metric = FaceAlignmentMetric(
-        subsets=['blur'], errors_file=os.path.join(folder, 'errors.csv'), collect_dir=os.path.join(folder, 'tmp')
-    )
-    metric.dataset_meta = {'dataset_name': 'wflw'}
-    metric.process(None, [sample.to_dict() for sample in samples[rank::2]])
-    metrics = metric.evaluate(5)
-    with open(os.path.join(folder, f'rank{rank}.json'), 'w') as f:
-        json.dump(metrics, f)
-    leave_process_group()
-
-
-def test_two_processes_score_as_one(tmp_path):
-    # forked, because importing mmpose twice more takes most of the time otherwise
-    mp.start_processes(
-        _evaluate_half,
-        args=(str(tmp_path / 'store'), str(tmp_path)),
-        nprocs=2,
-        start_method='fork',
-    )
-    ranks = [json.loads((tmp_path / f'rank{rank}.json').read_text()) for rank in range(2)]
-    alone = score(
-        [make_sample(i, 1.0 + i, **attributes('blur') if i % 2 else attributes()) for i in range(5)], subsets=['blur']
-    )
-    assert ranks == [alone, alone]
-    assert len((tmp_path / 'errors.csv').read_text().splitlines()) == 6
 
 
 @pytest.mark.parametrize('dataset', ['wflw', '300w'])

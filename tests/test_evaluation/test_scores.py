@@ -20,13 +20,6 @@ def faces():
     return gt + rng.normal(0, 3, gt.shape), gt, rng.uniform(20, 60, 7)
 
 
-def test_nme_by_hand():
-    # errors 5 (3-4-5 triangle) and 0 over 50 px: mean 2.5 px = 5 %; 1 and 3 over 10 px: 20 %
-    gt = np.zeros((2, 2, 2))
-    pred = np.array([[[3.0, 4.0], [0.0, 0.0]], [[1.0, 0.0], [0.0, -3.0]]])
-    np.testing.assert_allclose(per_face_nme(pred, gt, np.array([50.0, 10.0])), [5.0, 20.0])
-
-
 def test_nme_is_the_naive_loop(faces):
     pred, gt, norm = faces
     expected = []
@@ -34,11 +27,6 @@ def test_nme_is_the_naive_loop(faces):
         errors = [((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2) ** 0.5 / d for a, b in zip(p, g)]
         expected.append(100 * sum(errors) / len(errors))
     np.testing.assert_allclose(per_face_nme(pred, gt, norm), expected, rtol=1e-12)
-
-
-def test_nme_does_not_depend_on_the_image_scale(faces):
-    pred, gt, norm = faces
-    np.testing.assert_allclose(per_face_nme(3 * pred, 3 * gt, 3 * norm), per_face_nme(pred, gt, norm), rtol=1e-12)
 
 
 def test_hidden_landmarks_do_not_count_even_if_they_are_nan(faces):
@@ -96,29 +84,12 @@ def test_wrong_shapes(pred, gt, norm, message):
         per_face_nme(np.ones(pred), np.ones(gt), np.ones(norm))
 
 
-def test_failure_rate_counts_strictly_greater():
-    assert failure_rate(np.array([9.9, 10.0, 10.1, 30.0]), 10.0) == 50.0
-
-
-def test_auc_by_hand():
-    # 0 -> 1, half the threshold -> 1/2, at and beyond it -> 0
-    assert ced_auc(np.array([0.0, 5.0, 10.0, 20.0]), 10.0) == pytest.approx(1.5 / 4)
-
-
 def test_auc_agrees_with_the_integral_on_a_grid():
     nme = np.random.default_rng(1).gamma(4.0, 1.5, 500)
     x = np.arange(0, 10 + 1e-9, 1e-3)
     ced = np.array([(nme <= value).mean() for value in x])
     assert ced_auc(nme, 10.0) == pytest.approx(scipy.integrate.trapezoid(ced, x) / 10.0, abs=1e-4)
     assert failure_rate(nme, 10.0) == pytest.approx(100 * (1 - ced[-1]))
-
-
-@pytest.mark.parametrize('score', [failure_rate, ced_auc])
-def test_scores_depend_neither_on_order_nor_on_units(score):
-    rng = np.random.default_rng(2)
-    nme = rng.uniform(0, 20, 50)
-    assert score(rng.permutation(nme), 8.0) == pytest.approx(score(nme, 8.0))
-    assert score(nme / 100, 0.08) == pytest.approx(score(nme, 8.0))
 
 
 @pytest.mark.parametrize('score', [failure_rate, ced_auc])

@@ -1,9 +1,10 @@
-from pathlib import Path
+import itertools
 
 import pytest
 import torch
 from mmengine.config import Config
 from mmpose.registry import MODELS
+from tools_by_path import CONFIGS
 from torch import nn
 
 from mmpose_sp.models.backbones.attentive_hourglass import (
@@ -13,25 +14,8 @@ from mmpose_sp.models.backbones.attentive_hourglass import (
     coordinate_channels,
 )
 
-LITE = (
-    Path(__file__).resolve().parents[2]
-    / 'configs'
-    / 'face_2d_keypoint'
-    / 'topdown_heatmap'
-    / '300w_part'
-    / 'td-hm_aam-hg1-lite_sp-1xb16-100e_300w-part-128x128.py'
-)
-WFLW_EDGES = [
-    range(33),
-    range(33, 42),
-    range(42, 51),
-    range(51, 55),
-    range(55, 60),
-    range(60, 68),
-    range(68, 76),
-    range(76, 88),
-    range(88, 96),
-]
+LITE = CONFIGS / '300w_part/td-hm_aam-hg1-lite_sp-1xb16-100e_300w-part-128x128.py'
+WFLW_EDGES = [range(*pair) for pair in itertools.pairwise([0, 33, 42, 51, 55, 60, 68, 76, 88, 96])]
 
 
 def tiny(**kwargs):

@@ -1,34 +1,23 @@
 """EfficientNet-lite0, its ImageNet weights, and the neck above it."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from mmengine.registry import DefaultScope
 from mmpose.registry import MODELS
+from tools_by_path import load_tool
 from torch import nn
 
 from mmpose_sp.models.backbones import EfficientNetLite
 from mmpose_sp.models.float32_conv import Float32Conv2d, Float32DepthwiseConv2d
 from mmpose_sp.models.necks import UNetNeck
 
-ROOT = Path(__file__).resolve().parents[2]
+tool = load_tool('model_converters/efficientnet2mmpose')
 CATS = {281, 282, 283, 284, 285}  # the five classes of domestic cats
 
 
 @pytest.fixture
-def tool():
-    path = ROOT / 'tools' / 'model_converters' / 'efficientnet2mmpose.py'
-    spec = importlib.util.spec_from_file_location('efficientnet_lite_converter', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def published(tool):
+def published():
     """The state dict of the package with the ImageNet weights, if it is installed."""
     pytest.importorskip(tool.PACKAGE)
     return torch.load(str(tool.installed_weights()), map_location='cpu', weights_only=True)
@@ -46,7 +35,7 @@ def test_strides_and_channels():
     assert [tuple(m.shape) for m in maps] == [(2, 24, 16, 24), (2, 40, 8, 12), (2, 112, 4, 6), (2, 320, 2, 3)]
 
 
-def test_imagenet_weights_recognise_a_cat(tool, published):
+def test_imagenet_weights_recognise_a_cat(published):
     """Through the converter, with the classifier put on top again."""
     data = pytest.importorskip('skimage.data')
     model = EfficientNetLite(out_indices=(6,))
@@ -67,7 +56,7 @@ def test_imagenet_weights_recognise_a_cat(tool, published):
     assert probabilities[sorted(CATS)].sum() > 0.5
 
 
-def test_converter_refuses_other_weights(tool, published, tmp_path, capsys):
+def test_converter_refuses_other_weights(published, tmp_path, capsys):
     torch.save({key: value for key, value in published.items() if 'stem' not in key}, tmp_path / 'cut.pth')
     with pytest.raises(SystemExit):
         tool.main([str(tmp_path / 'out.pth'), '--weights', str(tmp_path / 'cut.pth')])
@@ -75,7 +64,7 @@ def test_converter_refuses_other_weights(tool, published, tmp_path, capsys):
     assert not (tmp_path / 'out.pth').exists()
 
 
-def test_training_starts_from_the_converted_file(tool, published, tmp_path):
+def test_training_starts_from_the_converted_file(published, tmp_path):
     tool.main([str(tmp_path / 'out.pth')])
     model = EfficientNetLite(init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'out.pth')))
     model.init_weights()
@@ -140,11 +129,8 @@ def test_float32_convolutions_under_autocast(convolution, expected):
 
 
 def test_convolutions_of_a_config_keep_the_names_of_the_weights():
+    depthwise = dict(type='Float32DepthwiseConv2d')
     with DefaultScope.overwrite_default_scope('mmpose'):
-        plain, mixed = (MODELS.build(dict(type='EfficientNetLite', conv_cfg=cfg)) for cfg in (None, depthwise()))
+        plain, mixed = (MODELS.build(dict(type='EfficientNetLite', conv_cfg=cfg)) for cfg in (None, depthwise))
     assert list(plain.state_dict()) == list(mixed.state_dict())
     assert sum(isinstance(m, Float32DepthwiseConv2d) and m.groups > 1 for m in mixed.modules()) == 16
-
-
-def depthwise():
-    return dict(type='Float32DepthwiseConv2d')

@@ -2,27 +2,14 @@
 
 import math
 
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from landmark_losses import every_loss
 from mmpose.registry import MODELS
 
 import mmpose_sp  # noqa: F401
 
-CONFIGS = [
-    {'type': 'StructuredPredictionLoss'},
-    {'type': 'StructuredPredictionLoss', 'norm': 'l2'},
-    {'type': 'StructuredPredictionLoss', 'eps': 0.0},
-    {'type': 'StructuredPredictionLoss', 'eps': 0.05, 'rounded_label': True},
-    {'type': 'SoftArgmaxLoss'},
-    {'type': 'SoftArgmaxLoss', 'kind': 'l1'},
-    {'type': 'STARLoss'},
-    {'type': 'STARLoss', 'normalization': 'instance_norm_relu'},
-    {'type': 'KeypointGaussianMSELoss'},
-]
-every_loss = pytest.mark.parametrize('config', CONFIGS, ids=str)
-STRUCTURED = pytest.mark.parametrize('config', CONFIGS[:4], ids=str)
 cases = settings(max_examples=25, deadline=None, derandomize=True, database=None)
 WEIGHTS = some.sampled_from([0.0, 0.25, 1.0, 3.0])
 
@@ -122,27 +109,3 @@ def test_extreme_float32_scores_stay_finite(config, problem, size, kind):
             scores[..., 0, 0] = size
     value, gradient = value_and_gradient(config, scores, labels, weights)
     assert value.isfinite() and gradient.isfinite().all()
-
-
-@STRUCTURED
-@cases
-@given(problems(), some.floats(-1e3, 1e3))
-def test_what_is_added_to_a_map_does_not_matter(config, problem, constant):
-    scores, labels, weights = problem
-    value, gradient = value_and_gradient(config, scores, labels, weights)
-    other, its_gradient = value_and_gradient(config, scores + constant, labels, weights)
-    torch.testing.assert_close(other, value, rtol=1e-7, atol=1e-9)
-    assert gradient.sum((-2, -1)).abs().max() < 1e-9, 'so the gradient sums to 0'
-
-
-@STRUCTURED
-@cases
-@given(problems(), some.floats(0, 1), some.integers(0, 99))
-def test_the_objective_is_convex_in_the_scores(config, problem, share, seed):
-    scores, labels, weights = problem
-    other = torch.randn(scores.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) * 3
-    first, second, between = (
-        value_and_gradient(config, maps, labels, weights)[0]
-        for maps in (scores, other, share * scores + (1 - share) * other)
-    )
-    assert between <= share * first + (1 - share) * second + 1e-9

@@ -98,15 +98,6 @@ def test_affine_changes_of_the_scores_do_not_move_the_landmarks():
         torch.testing.assert_close(moved, coords, atol=1e-4, rtol=0)
 
 
-def test_mirrored_maps_give_mirrored_landmarks():
-    scores = torch.randn(2, 30, 17, 23, generator=torch.Generator().manual_seed(0))
-    coords, confidence = decode_scores(scores)
-    mirrored, of_mirrored = decode_scores(scores.flip(-1))
-    mirrored[..., 0] = 22 - mirrored[..., 0]
-    torch.testing.assert_close(mirrored, coords, atol=1e-4, rtol=0)
-    torch.testing.assert_close(of_mirrored, confidence)
-
-
 def test_noise_stays_within_the_trusted_step_of_the_arg_max():
     scores = torch.randn(2, 200, 16, 16, generator=torch.Generator().manual_seed(0))
     step = (decode_scores(scores)[0] - decode_scores(scores, 'none')[0]).abs()

@@ -1,31 +1,27 @@
 """The packaged files give the numbers of their cards on the faces of HELEN's test set."""
 
-import os
 import re
-from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
+from tools_by_path import TOOLS, data_folder
 
 from mmpose_sp.apis.packaged import PACKAGED, packaged_model
 from mmpose_sp.convert import face_300w
 
-ROOT = Path(__file__).resolve().parents[2]
-DATA = os.environ.get('MMPOSE_SP_DATA')
-NAMES = ROOT / 'tools' / 'dataset_converters' / '300w_part' / 'test.txt'
+NAMES = TOOLS / 'dataset_converters/300w_part/test.txt'
 
 
 @pytest.fixture(scope='module')
 def faces(tmp_path_factory):
     """The 217 test faces of the 300-W part, converted."""
     folder = tmp_path_factory.mktemp('300w')
-    face_300w.main([str(Path(DATA) / '300w_real'), str(folder), '--names', str(NAMES)])
+    face_300w.main([str(data_folder('300w_real')), str(folder), '--names', str(NAMES)])
     return folder
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not DATA, reason='MMPOSE_SP_DATA (a folder with 300w_real) is not set')
 @pytest.mark.parametrize('name, joint', [('fast', 'offset'), ('fast', 'off'), ('accurate', 'offset')])
 def test_the_card_tells_the_error_of_the_file(name, joint, faces, tmp_path):
     card = PACKAGED[name].with_suffix('.md').read_text()

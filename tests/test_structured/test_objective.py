@@ -131,17 +131,17 @@ def test_score_at_is_exact_for_bilinear_maps_and_constant_beyond_the_border():
 
 
 @pytest.mark.parametrize(
-    ('option', 'word'),
+    ('name', 'value'),
     [
-        ({'margin': 'l3'}, 'margin'),
-        ({'norm': 'l0'}, 'norm'),
-        ({'eps': -1.0}, 'eps'),
-        ({'eps': math.inf}, 'eps'),
-        ({'alpha': -1.0}, 'alpha'),
-        ({'alpha': math.nan}, 'alpha'),
-        ({'s': 0.0}, 's=0'),
+        ('margin', 'l3'),
+        ('norm', 'l0'),
+        ('eps', -1.0),
+        ('eps', math.inf),
+        ('alpha', -1.0),
+        ('alpha', math.nan),
+        ('s', 0.0),
     ],
 )
-def test_bad_options(option, word):
-    with pytest.raises(ValueError, match=word):
-        Objective(**option)
+def test_bad_options(name, value):
+    with pytest.raises(ValueError, match=name):
+        Objective(**{name: value})

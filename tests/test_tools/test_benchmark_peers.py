@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from raw_layouts import write_pts
 from tools_by_path import load_tool
 
 from mmpose_sp.peers import measure, photos, systems
@@ -69,12 +70,9 @@ def data(tmp_path):
     """Three photographs in the layout of 300-W."""
     rng = np.random.default_rng(0)
     folder = tmp_path / '300w' / 'helen' / 'testset'
-    folder.mkdir(parents=True)
     for name in 'abc':
-        points = rng.uniform(40, 160, (68, 2))
+        write_pts(folder / f'{name}.pts', rng.uniform(40, 160, (68, 2)))
         write_image(str(folder / f'{name}.png'), rng.integers(0, 256, (200, 220, 3), dtype=np.uint8))
-        lines = '\n'.join(f'{x + 1} {y + 1}' for x, y in points)  # iBUG counts from 1
-        (folder / f'{name}.pts').write_text(f'version: 1\nn_points: 68\n{{\n{lines}\n}}\n')
     names = tmp_path / 'names.txt'
     names.write_text(''.join(f'helen/testset/{name}\n' for name in 'abc'))
     return tmp_path / '300w', names

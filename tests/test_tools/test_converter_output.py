@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from raw_layouts import (
     NAMES_300W,
-    TOOLS,
     cofw_table,
     keypoints,
     points,
@@ -22,6 +21,7 @@ from raw_layouts import (
     write_image,
     write_pts,
 )
+from tools_by_path import TOOLS
 
 from mmpose_sp.convert import cofw, wflw
 from mmpose_sp.convert import face_300w as w300
@@ -120,9 +120,7 @@ def test_two_conversions_to_one_folder(cofw_raw, tmp_path):
 def test_a_full_disk_is_called_by_its_name(tool, raw, options, tmp_path, request, disk_of):
     source = str(request.getfixturevalue(raw))
     disk_of(1000)
-    with pytest.raises(
-        AnnotationError, match=r'out: File too large; make room'
-    ):  # as a limit of the file's size is told
+    with pytest.raises(AnnotationError, match='out: File too large; make room'):  # as such a limit is told
         tool.main([source, str(tmp_path / 'out'), *options])
     assert not (tmp_path / 'out').exists()
 
@@ -148,7 +146,9 @@ def test_interruption_leaves_nothing(tmp_path, number, code):
     (raw / 'afw/99_1.pts').unlink()
     (raw / 'afw/99_1.pts').symlink_to(tmp_path / 'pipe')
     process = subprocess.Popen(
-        [sys.executable, str(TOOLS / '300w2coco.py'), str(raw), str(tmp_path / 'out')], cwd='/', stderr=subprocess.PIPE
+        [sys.executable, str(TOOLS / 'dataset_converters/300w2coco.py'), str(raw), str(tmp_path / 'out')],
+        cwd='/',
+        stderr=subprocess.PIPE,
     )
     deadline = time.monotonic() + 600  # only a tool that hangs takes so long, also on a busy machine
     while not list((tmp_path / 'out').rglob('134212_2.jpg')):
@@ -162,13 +162,8 @@ def test_interruption_leaves_nothing(tmp_path, number, code):
 
 def test_command_line_from_another_folder(raw_300w, tmp_path):
     (raw_300w / 'afw/99_1.jpg').unlink()
-    done = subprocess.run(
-        [sys.executable, str(TOOLS / '300w2coco.py'), str(raw_300w), str(tmp_path / 'out')],
-        cwd='/',
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, str(TOOLS / 'dataset_converters/300w2coco.py'), str(raw_300w), str(tmp_path / 'out')]
+    done = subprocess.run(command, cwd='/', capture_output=True, text=True, check=False)
     assert done.returncode == 1 and 'Traceback' not in done.stderr
     assert 'ERROR: ' in done.stderr and 'Nothing was written' in done.stderr
     assert '300W' in done.stderr  # the progress bar

@@ -8,11 +8,9 @@ import cv2
 import numpy as np
 import pytest
 from raw_layouts import (
-    TOOLS,
     WFLW_LISTS,
     WFLW_SUBSETS,
     cofw_table,
-    data_folder,
     keypoints,
     points,
     read_json,
@@ -21,6 +19,7 @@ from raw_layouts import (
     write_cofw,
     write_pts,
 )
+from tools_by_path import TOOLS, data_folder
 
 from mmpose_sp.convert import cofw, wflw
 from mmpose_sp.convert import face_300w as w300
@@ -30,7 +29,7 @@ from mmpose_sp.convert.splits import photo_of
 from mmpose_sp.faces.annotation_files import AnnotationError, read_pts
 from mmpose_sp.faces.benchmarks import WFLW
 
-PART = TOOLS / '300w_part'
+PART = TOOLS / 'dataset_converters/300w_part'
 
 
 # ---- WFLW
@@ -50,33 +49,13 @@ def test_wflw_lines_become_annotations(wflw_raw, tmp_path):
 
 def test_wflw_subsets_follow_the_flags(wflw_raw, tmp_path):
     wflw.main([str(wflw_raw), str(tmp_path / 'out')])
-    members = {
-        name: {i['file_name'] for i in read_json(tmp_path / 'out', f'face_landmarks_wflw_test_{name}.json')['images']}
-        for name in ('largepose', 'expression', 'illumination', 'makeup', 'occlusion', 'blur')
-    }
-    assert members == {
-        'largepose': {'1--Test/0.jpg'},
-        'expression': {'1--Test/1.jpg'},
-        'illumination': {'1--Test/2.jpg'},
-        'makeup': {'1--Test/3.jpg'},
-        'occlusion': {'1--Test/2.jpg'},
-        'blur': {'1--Test/1.jpg'},
-    }
-
-
-def test_wflw_subset_keeps_ids_and_attributes_of_the_test_list(wflw_raw, tmp_path):
-    wflw.main([str(wflw_raw), str(tmp_path / 'out')])
-    test = read_json(tmp_path / 'out', 'face_landmarks_wflw_test.json')
-    subset = read_json(tmp_path / 'out', 'face_landmarks_wflw_test_blur.json')
-    assert subset['annotations'] == [test['annotations'][1]]
-    assert subset['annotations'][0]['attributes'] == {
-        'largepose': 0,
-        'expression': 1,
-        'illumination': 0,
-        'makeup': 0,
-        'occlusion': 0,
-        'blur': 1,
-    }
+    test = read_json(tmp_path / 'out', 'face_landmarks_wflw_test.json')['annotations']
+    face_of = dict(largepose=0, expression=1, illumination=2, makeup=3, occlusion=2, blur=1)
+    for name, i in face_of.items():
+        subset = read_json(tmp_path / 'out', f'face_landmarks_wflw_test_{name}.json')
+        assert subset['annotations'] == [test[i]], 'with the ids and attributes of the whole list'
+        assert subset['images'][0]['file_name'] == f'1--Test/{i}.jpg'
+        assert test[i]['attributes'] == {other: int(face_of[other] == i) for other in face_of}
 
 
 def test_wflw_subset_list_that_disagrees_is_a_warning(wflw_raw, tmp_path, capsys):
@@ -127,16 +106,10 @@ def test_cofw_numbers_images_as_mmpose_does(cofw_raw, tmp_path):
 
 def test_cofw_frames_stand_upright_in_colour(cofw_raw, tmp_path):
     cofw.main([str(cofw_raw), str(tmp_path / 'out'), '--format', 'png'])
-    image = cv2.imread(str(tmp_path / 'out/images/000002.png'), cv2.IMREAD_UNCHANGED)
-    assert image.shape == (48, 64, 3)
-    assert (image[:10] == (0, 0, 200)).all() and not image[10:].any()  # OpenCV: blue, green, red
-
-
-def test_cofw_gray_frames_get_three_channels(cofw_raw, tmp_path):
-    cofw.main([str(cofw_raw), str(tmp_path / 'out'), '--format', 'png'])
-    image = cv2.imread(str(tmp_path / 'out/images/000001.png'), cv2.IMREAD_UNCHANGED)
-    gray = np.arange(48 * 64, dtype=np.uint8).reshape(48, 64)
-    assert image.shape == (48, 64, 3) and (image == gray[..., None]).all()
+    gray, colour = (cv2.imread(str(tmp_path / f'out/images/00000{i}.png'), cv2.IMREAD_UNCHANGED) for i in (1, 2))
+    assert gray.shape == colour.shape == (48, 64, 3)
+    assert (gray == np.arange(48 * 64, dtype=np.uint8).reshape(48, 64, 1)).all()
+    assert (colour[:10] == (0, 0, 200)).all() and not colour[10:].any()  # OpenCV: blue, green, red
 
 
 def test_cofw_tables_in_the_other_layout(cofw_raw, tmp_path):
@@ -165,12 +138,7 @@ def test_300w_files_and_subsets(raw_300w, tmp_path):
         key: read_json(tmp_path / 'out', f'face_landmarks_300w_{key}.json')
         for key in ('train', 'valid', 'valid_common', 'valid_challenge')
     }
-    assert {k: len(v['annotations']) for k, v in content.items()} == {
-        'train': 5,
-        'valid': 3,
-        'valid_common': 2,
-        'valid_challenge': 1,
-    }
+    assert [len(part['annotations']) for part in content.values()] == [5, 3, 2, 1]
     assert [a.get('subset') for a in content['valid']['annotations']] == ['common', 'common', 'challenging']
     assert 'subset' not in content['train']['annotations'][0]
     assert content['valid_challenge']['images'][0]['file_name'] == 'ibug/image_092 _01.jpg'
@@ -180,26 +148,15 @@ def test_300w_files_and_subsets(raw_300w, tmp_path):
 def test_300w_private_test_set(raw_300w, tmp_path):
     write_300w(raw_300w / '300W', ('01_Indoor/indoor_001', '02_Outdoor/outdoor_001'), '.png')
     w300.main([str(raw_300w), str(tmp_path / 'out')])
-    test = read_json(tmp_path / 'out', 'face_landmarks_300w_test.json')
-    assert [i['file_name'] for i in test['images']] == [
-        'Test/01_Indoor/indoor_001.png',
-        'Test/02_Outdoor/outdoor_001.png',
-    ]
-    assert (tmp_path / 'out/images/Test/01_Indoor/indoor_001.png').is_file()
+    images = read_json(tmp_path / 'out', 'face_landmarks_300w_test.json')['images']
+    names = [image['file_name'] for image in images]
+    assert names == ['Test/01_Indoor/indoor_001.png', 'Test/02_Outdoor/outdoor_001.png']
+    assert (tmp_path / 'out/images' / names[0]).is_file()
 
 
-@pytest.mark.parametrize(
-    'options',
-    [
-        {'newline': '\r\n'},
-        {'start': '\ufeff'},
-        {'header': 'version:1\nn_points:{}\n\n'},
-        {'header': 'version: 1 \nn_points:  {}  \n'},
-        {'header': ''},
-    ],
-)
-def test_pts_dialects(tmp_path, options):
-    write_pts(tmp_path / 'a.pts', points(68, 3), **options)
+@pytest.mark.parametrize('header', ['version:1\nn_points:{}\n\n', 'version: 1 \nn_points:  {}  \n', ''])
+def test_pts_dialects(tmp_path, header):
+    write_pts(tmp_path / 'a.pts', points(68, 3), header)
     np.testing.assert_allclose(read_pts(tmp_path / 'a.pts'), points(68, 3), atol=6e-4)
 
 
@@ -219,19 +176,16 @@ def test_300w_part_is_what_the_lists_say(raw_300w, tmp_path):
     assert len(os.listdir(tmp_path / 'out/annotations')) == 2
 
 
-def test_300w_part_names_that_are_missing(raw_300w, tmp_path):
-    (tmp_path / 'train.txt').write_text('afw/134212_1\nhelen/trainset/nobody_1\n')
-    with pytest.raises(AnnotationError, match=r'list train: 1 of 2 names .* helen/trainset/nobody_1'):
-        w300.main([str(raw_300w), str(tmp_path / 'out'), '--names', str(tmp_path / 'train.txt')])
-
-
-def test_300w_part_lists_that_overlap(raw_300w, tmp_path):
-    for name in ('train', 'test'):
-        (tmp_path / f'{name}.txt').write_text('afw/134212_1\n')
-    with pytest.raises(AnnotationError, match='share 1 names'):
-        w300.main(
-            [str(raw_300w), str(tmp_path / 'out'), '--names', *(str(tmp_path / f'{n}.txt') for n in ('train', 'test'))]
-        )
+@pytest.mark.parametrize(
+    ('other', 'message'),
+    [('helen/trainset/nobody_1', 'list test: 1 of 2 names .* helen/trainset/nobody_1'), ('', 'share 1 names')],
+)
+def test_300w_part_lists_that_do_not_fit(raw_300w, tmp_path, other, message):
+    lists = [tmp_path / 'train.txt', tmp_path / 'test.txt']
+    lists[0].write_text('afw/134212_1\n')
+    lists[1].write_text(f'afw/134212_{2 if other else 1}\n{other}\n')
+    with pytest.raises(AnnotationError, match=message):
+        w300.main([str(raw_300w), str(tmp_path / 'out'), '--names', *map(str, lists)])
 
 
 def test_part_lists_of_the_repository():
@@ -253,26 +207,15 @@ def test_300w_real_part(tmp_path):
 
 
 def test_part_lists_can_be_made_again(tmp_path):
-    w300.main(
-        [
-            str(data_folder('300w_real')),
-            str(tmp_path / 'out'),
-            '--val-fraction',
-            '0.1',
-            '--seed',
-            '0',
-            '--write-names',
-            str(tmp_path / 'names'),
-        ]
-    )
+    options = f'--val-fraction 0.1 --seed 0 --write-names {tmp_path}/names'.split()
+    w300.main([str(data_folder('300w_real')), str(tmp_path / 'out'), *options])
     for key in ('train', 'val', 'test'):
         assert (tmp_path / f'names/{key}.txt').read_text() == (PART / f'{key}.txt').read_text()
 
 
 # ---- mmpose reads it
-@pytest.mark.parametrize('sample', ['wflw/test_wflw.json'])
-def test_boxes_follow_mmposes_own_files(sample):
-    for annotation in json.loads(data_folder('mmpose_samples', sample).read_text())['annotations']:
+def test_boxes_follow_mmposes_own_files():
+    for annotation in json.loads(data_folder('mmpose_samples/wflw/test_wflw.json').read_text())['annotations']:
         box = landmark_box(keypoints(annotation)[:, :2])
         assert box.center == annotation['center'] and box.scale == pytest.approx(annotation['scale'])
         assert box.bbox[:3] == pytest.approx(annotation['bbox'][:3], abs=1e-5)
@@ -300,14 +243,8 @@ def stock_dataset(name, split):
     from mmpose.utils import register_all_modules
 
     register_all_modules()
-    config = Config.fromfile(
-        str(
-            Path(mmpose.__file__).parent
-            / '.mim/configs/face_2d_keypoint/topdown_heatmap'
-            / name
-            / f'td-hm_hrnetv2-w18_8xb64-60e_{name}-256x256.py'
-        )
-    )
+    folder = Path(mmpose.__file__).parent / '.mim/configs/face_2d_keypoint/topdown_heatmap' / name
+    config = Config.fromfile(folder / f'td-hm_hrnetv2-w18_8xb64-60e_{name}-256x256.py')
     return DATASETS.build(config[f'{split}_dataloader'].dataset)
 
 
@@ -327,9 +264,8 @@ def test_stock_config_reads_the_output(name, tool, raw, files, num, tmp_path, mo
         annotations = read_json(tmp_path / 'data' / name, file)['annotations']
         assert len(dataset) == len(annotations)
         for i, annotation in enumerate(annotations):
-            np.testing.assert_allclose(
-                dataset.get_data_info(i)['keypoints'][0], keypoints(annotation)[:, :2], rtol=1e-6
-            )
+            found = dataset.get_data_info(i)['keypoints'][0]
+            np.testing.assert_allclose(found, keypoints(annotation)[:, :2], rtol=1e-6)
         sample = dataset[0]
         assert sample['inputs'].shape == (3, 256, 256)
     assert sample['data_samples'].gt_instances.keypoints.shape == (1, num, 2)

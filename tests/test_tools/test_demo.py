@@ -1,15 +1,13 @@
 """The demonstration: its helpers, and a tiny one from faces to pictures."""
 
 import json
+import runpy
 import sys
-from pathlib import Path
 
 import cv2
 import pytest
-from tiny_run import run_tool
-from tools_by_path import load_tool
+from tools_by_path import ROOT, load_tool
 
-ROOT = Path(__file__).resolve().parents[2]
 demo = load_tool('demo')
 
 
@@ -68,25 +66,25 @@ def test_without_the_photograph_its_extra_is_named(monkeypatch, tmp_path, capsys
 
 
 @pytest.mark.slow
-def test_the_demo_from_faces_to_pictures(tmp_path):
-    """Two folders of its own, so that a user's data and results stay as they are."""
-    command = [
-        sys.executable,
-        ROOT / 'tools' / 'demo.py',
-        '--num-train',
-        '20',
-        '--num-test',
-        '10',
-        '--epochs',
-        '1',
-        '--workers',
-        '1',
-        '--data-dir',
-        tmp_path / 'data',
-        '--work-dir',
-        tmp_path / 'demo',
+def test_the_demo_from_faces_to_pictures(tmp_path, monkeypatch, capsys):
+    """Two folders of its own, so that a user's data and results stay as they are. Training and test run here, which
+    saves their imports; the bar that follows their logs is tested above."""
+    loaders = [
+        f'{part}_dataloader.{key}' for part in ('train', 'val', 'test') for key in ('num_workers', 'persistent_workers')
     ]
-    output = run_tool(*command)
+    here = [f'{key}={0 if key.endswith("num_workers") else False}' for key in loaders]
+
+    def run_here(command, log, stage, epochs=1):
+        monkeypatch.setattr(sys, 'argv', [*command, *here])
+        runpy.run_path(str(ROOT / command[0]), run_name='__main__')
+
+    monkeypatch.setattr(demo, 'run_logged', run_here)
+    monkeypatch.chdir(ROOT)  # and back at the end
+    options = (
+        f'--num-train 20 --num-test 10 --epochs 1 --workers 1 --data-dir {tmp_path}/data --work-dir {tmp_path}/demo'
+    )
+    demo.main(options.split())
+    output = capsys.readouterr().out
     metrics = json.loads((tmp_path / 'demo' / 'test' / 'metrics.json').read_text())
     assert metrics['NME'] > 0 and f'{metrics["NME"]:.2f}' in output
     pictures = ('predictions', 'subsets', 'confidence', 'label_smoothing', 'test/ced', 'astronaut')

@@ -17,7 +17,8 @@ from mmengine.model import BaseModule, MMDistributedDataParallel
 from mmengine.structures import InstanceData
 from mmpose.registry import HOOKS, MODELS
 from mmpose.structures import PoseDataSample
-from tiny_run import ROOT, run_tool, write_config
+from tiny_run import write_config
+from tools_by_path import ROOT, load_tool, run_tool
 
 import mmpose_sp  # noqa: F401  registers everything
 from mmpose_sp.evaluation import FaceAlignmentMetric
@@ -46,16 +47,10 @@ def build_model():
     if 'DistributedTestBackbone' not in MODELS:
         MODELS.register_module('DistributedTestBackbone', module=Backbone)
     torch.manual_seed(0)
-    head = {
-        'type': 'StructuredPredictionHead',
-        'in_channels': 8,
-        'out_channels': LANDMARKS,
-        'deconv_out_channels': None,
-        'loss': {'type': 'StructuredPredictionLoss'},
-    }
-    model = MODELS.build(
-        {'type': 'TopdownPoseEstimator', 'backbone': {'type': 'DistributedTestBackbone'}, 'head': head}
-    )
+    head = dict(type='StructuredPredictionHead', in_channels=8, out_channels=LANDMARKS, deconv_out_channels=None)
+    head['loss'] = dict(type='StructuredPredictionLoss')
+    backbone = dict(type='DistributedTestBackbone')
+    model = MODELS.build(dict(type='TopdownPoseEstimator', backbone=backbone, head=head))
     torch.nn.init.normal_(model.head.final_layer.weight)  # scores that depend on the image
     return model
 
@@ -86,26 +81,16 @@ def step(model, faces):
     return loss.detach(), {name.replace('module.', ''): p.grad.clone() for name, p in model.named_parameters()}
 
 
-def evaluate(faces):
+def evaluate(faces, errors_file):
     """The metric over the faces of these indices; on the main process of a group the result for all."""
-    metric = FaceAlignmentMetric()
+    metric = FaceAlignmentMetric(errors_file=errors_file)
     metric.dataset_meta = {'dataset_name': 'wflw'}
     for face in faces:
         rng = np.random.default_rng(face)
         gt = rng.uniform(10, 200, (1, 98, 2))
         pred = gt + rng.normal(0, 10, gt.shape)
-        metric.process(
-            None,
-            [
-                {
-                    'img_path': f'{face}.jpg',
-                    'id': face,
-                    'gt_instances': {'keypoints': gt},
-                    'pred_instances': {'keypoints': pred},
-                    'raw_ann_info': {'attributes': {'blur': int(face % 2 == 0)}},
-                }
-            ],
-        )
+        sample = dict(img_path=f'{face}.jpg', id=face, raw_ann_info={'attributes': {'blur': int(face % 2 == 0)}})
+        metric.process(None, [dict(sample, gt_instances={'keypoints': gt}, pred_instances={'keypoints': pred})])
     return metric.evaluate(METRIC_FACES)
 
 
@@ -130,15 +115,24 @@ def worker(rank, folder):
     averaged = averaged_statistics(rank)
     padded = [0, 2, 4] if rank == 0 else [1, 3, 0]  # as DefaultSampler hands them out with round_up
     torch.save(
-        {'loss': loss, 'gradients': gradients, 'metrics': evaluate(padded), 'averaged': averaged},
+        {
+            'loss': loss,
+            'gradients': gradients,
+            'metrics': evaluate(padded, f'{folder}/errors.csv'),
+            'averaged': averaged,
+        },
         f'{folder}/{rank}.pth',
     )
     leave_process_group()
 
 
 @pytest.fixture(scope='module')
-def two_processes(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('two_processes')
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp('two_processes')
+
+
+@pytest.fixture(scope='module')
+def two_processes(folder):
     # Both are forked from a process that has imported mmpose, which takes most of the time, and has done nothing else.
     multiprocessing.set_forkserver_preload(['mmpose_sp', 'mmpose.models', 'mmpose.evaluation'])
     mp.start_processes(worker, args=(str(folder),), nprocs=2, start_method='forkserver')
@@ -156,8 +150,9 @@ def test_every_process_has_the_gradients_of_the_whole_batch(two_processes):
         torch.testing.assert_close(found['gradients'], gradients)
 
 
-def test_every_process_has_the_scores_of_one_process(two_processes):
-    whole = evaluate(range(METRIC_FACES))
+def test_every_process_has_the_scores_of_one_process(two_processes, folder):
+    whole = evaluate(range(METRIC_FACES), f'{folder}/whole.csv')
+    assert (folder / 'errors.csv').read_text() == (folder / 'whole.csv').read_text()
     assert {'NME', 'FR', 'AUC', 'blur/NME'} <= whole.keys()
     for found in two_processes:
         assert found['metrics'] == pytest.approx(whole)
@@ -171,9 +166,7 @@ def test_the_averaged_model_is_the_same_in_all_processes(two_processes):
 
 def test_dist_train_and_dist_test_run_without_gpus(tmp_path, monkeypatch):
     """The sweep is the one that starts dist_train.sh: one training shows that both work."""
-    monkeypatch.syspath_prepend(ROOT / 'tools' / 'analysis_tools')
-    import sweep
-
+    sweep = load_tool('analysis_tools/sweep')
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
     # sync_bn is what torch has no form of without GPUs
     extra = "sync_bn = 'torch'\ntest_dataloader['dataset'] = dict(loader['dataset'], ann_file='test.json')"
@@ -209,18 +202,9 @@ launch.mmpose_tool = lambda name: {str(tmp_path / 'tool.py')!r}
 launch.dist.destroy_process_group = lambda: os._exit(3)
 launch.run_mmpose_tool('train.py')
 """)
-    log = run_tool(  # ends it after 20 minutes; gloo gives a lost process up after 30
-        sys.executable,
-        '-m',
-        'torch.distributed.run',
-        '--standalone',
-        '--nproc_per_node=2',
-        tmp_path / 'run.py',
-        tmp_path / 'config.py',
-        '--launcher',
-        'pytorch',
-        ok=False,
-    )
+    launch = f'-m torch.distributed.run --standalone --nproc_per_node=2 {tmp_path}/run.py {tmp_path}/config.py'
+    # run_tool ends it after 20 minutes; gloo gives a lost process up after 30
+    log = run_tool(sys.executable, *launch.split(), '--launcher', 'pytorch', ok=False)
     assert 'ValueError: only rank 1 fails' in log
 
 

@@ -4,12 +4,8 @@ import json
 
 import numpy as np
 import pytest
-import torch
-from mmengine.registry import init_default_scope
-from tiny_run import write_config
 from tools_by_path import load_tool
 
-from mmpose_sp.apis.model_loading import load_config, load_model
 from mmpose_sp.faces import find_scheme
 
 tool = load_tool('analysis_tools/error_sources')
@@ -46,13 +42,8 @@ def test_summary_is_that_of_a_loop(landmarks):
     np.testing.assert_allclose(report['offset_px'], (1.5, -0.5), atol=0.03)
 
 
-def test_the_command_reads_training_faces_as_it_reads_validation_faces(tmp_path, capsys):
-    config_file = write_config(tmp_path / 'faces')
-    torch.manual_seed(0)
-    model = load_model(load_config(config_file), None, 'cpu')
-    torch.save({'state_dict': model.state_dict(), 'meta': {}}, tmp_path / 'tiny.pth')
-    init_default_scope('mmpose')
-    arguments = [str(config_file), str(tmp_path / 'tiny.pth'), '--device', 'cpu', '--json', str(tmp_path / 'out.json')]
+def test_the_command_reads_training_faces_as_it_reads_validation_faces(tiny, tmp_path, capsys):
+    arguments = f'{tiny}/tiny.py {tiny}/epoch_3.pth --device cpu --json {tmp_path}/out.json'.split()
     tool.main([*arguments, '--splits', 'val', 'train'])
     report = json.loads((tmp_path / 'out.json').read_text())
     assert report['train'] == report['val'] and report['val']['faces'] == 5  # one file, no augmentation
@@ -63,7 +54,7 @@ def test_the_command_reads_training_faces_as_it_reads_validation_faces(tmp_path,
     assert json.loads((tmp_path / 'out.json').read_text())['val']['faces'] == 3
 
 
-def test_the_command_names_a_missing_checkpoint(tmp_path, capsys):
+def test_the_command_names_a_missing_checkpoint(tiny, capsys):
     with pytest.raises(SystemExit):
-        tool.main([str(write_config(tmp_path / 'faces')), 'missing.pth', '--device', 'cpu'])
+        tool.main([str(tiny / 'tiny.py'), 'missing.pth', '--device', 'cpu'])
     assert 'missing.pth' in capsys.readouterr().err

@@ -5,10 +5,10 @@ import json
 import cv2
 import numpy as np
 import pytest
+from raw_layouts import write_pts
 from tools_by_path import load_tool
 
 from mmpose_sp.benchmarks.problems import face_landmarks
-from mmpose_sp.faces import annotation_files as annotated_faces
 from mmpose_sp.visualization import PredictedFace
 
 qualitative, score_maps, smoothing_pipeline = (
@@ -16,24 +16,9 @@ qualitative, score_maps, smoothing_pipeline = (
 )
 
 
-def test_pts_files_count_from_one(tmp_path):
-    path = tmp_path / 'a.pts'
-    path.write_text('version: 1\nn_points: 2\n{\n1.0 2.5\n10 20\n}\n')
-    assert annotated_faces.read_pts(str(path)).tolist() == [[0, 1.5], [9, 19]]
-
-
-@pytest.mark.parametrize('text', ['', '{\n1 2 3\n}', '{\na b\n}'])
-def test_a_broken_pts_file_is_named(tmp_path, text):
-    (tmp_path / 'a.pts').write_text(text)
-    with pytest.raises(ValueError, match='a.pts'):
-        annotated_faces.read_pts(str(tmp_path / 'a.pts'))
-
-
 @pytest.fixture
 def cofw_pts(tmp_path):
-    points = np.random.default_rng(0).uniform(20, 80, (29, 2))
-    body = '\n'.join(f'{x + 1} {y + 1}' for x, y in points)
-    (tmp_path / 'face.pts').write_text(f'version: 1\nn_points: 29\n{{\n{body}\n}}\n')
+    write_pts(tmp_path / 'face.pts', np.random.default_rng(0).uniform(20, 80, (29, 2)))
     cv2.imwrite(str(tmp_path / 'face.png'), np.full((100, 100, 3), 100, np.uint8))
     return tmp_path
 
@@ -73,11 +58,6 @@ def test_score_map_tile_shows_peak_and_landmark_at_their_places():
     # tile px = 10 (map + 0.5) - 0.5, the landmark is map (4, 8)
     assert tuple(tile[44, 124]) == score_maps.RED or tuple(tile[45, 125]) == score_maps.RED
     assert tuple(tile[84, 44]) == score_maps.GREEN or tuple(tile[85, 45]) == score_maps.GREEN
-
-
-def test_posterior_of_a_map_sums_to_one():
-    scores = np.random.default_rng(0).normal(size=(5, 7)) * 1e3
-    assert score_maps.posterior(scores).sum() == pytest.approx(1)
 
 
 @pytest.mark.parametrize(

@@ -27,15 +27,9 @@ def a_face() -> FaceResult:
     """Two landmarks; map pixel (x, y) lies at image px (4 x + 11.5, 4 y + 21.5)."""
     maps = np.zeros((2, 8, 8), np.float32)
     maps[1, 5, 3] = 1
-    return FaceResult(
-        np.array([[10.0, 20], [23.5, 41.5]]),
-        np.array([0.5, 0.25]),
-        np.stack([np.diag([4.0, 1])] * 2),
-        np.array([10.0, 20, 40, 50]),
-        1.0,
-        np.array([[4.0, 0, 11.5], [0, 4, 21.5]]),
-        maps,
-    )
+    landmarks, confidence = np.array([[10.0, 20], [23.5, 41.5]]), np.array([0.5, 0.25])
+    covariance, box = np.stack([np.diag([4.0, 1])] * 2), np.array([10.0, 20, 40, 50])
+    return FaceResult(landmarks, confidence, covariance, box, 1.0, np.array([[4.0, 0, 11.5], [0, 4, 21.5]]), maps)
 
 
 @pytest.fixture(scope='module')
@@ -79,10 +73,7 @@ def test_text_names_the_chosen_landmark():
 
 def test_views_are_the_picture_and_a_close_up(landmarker, examples):
     views, text = gradio_demo.look(landmarker, examples[-1], ['confidence', 'ellipses'], 30, False)
-    assert [(image.shape, caption) for image, caption in views] == [
-        ((512, 512, 3), 'picture'),
-        ((640, 640, 3), 'face 1'),
-    ]
+    assert [image.shape[:2] + (caption,) for image, caption in views] == [(512, 512, 'picture'), (640, 640, 'face 1')]
     assert '1 face found' in text
 
 
@@ -118,21 +109,11 @@ def test_without_gradio_the_extra_is_named(monkeypatch, capsys):
     assert "pip install 'mmpose_sp[web]'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    'host, own',
-    [
-        ('127.0.0.1:7860', True),
-        ('localhost:7860', True),
-        ('[::1]:7860', True),
-        ('192.168.0.7', True),
-        ('faces.example.org', True),
-        ('evil.example.com:7860', False),
-        ('localhost.evil.com', False),
-        ('127.0.0.1.nip.io', False),
-        ('', False),
-    ],
-)
-def test_a_foreign_host_is_refused(host, own):
+OWN_HOSTS = '127.0.0.1:7860', 'localhost:7860', '[::1]:7860', '192.168.0.7', 'faces.example.org'
+
+
+@pytest.mark.parametrize('host', [*OWN_HOSTS, 'evil.example.com:7860', 'localhost.evil.com', '127.0.0.1.nip.io', ''])
+def test_a_foreign_host_is_refused(host):
     """DNS rebinding: the name in the request is the attacker's."""
     reached, sent = [], []
 
@@ -144,8 +125,8 @@ def test_a_foreign_host_is_refused(host, own):
 
     layer = gradio_demo.LocalOnly(app, allowed=['faces.example.org'])
     asyncio.run(layer({'type': 'http', 'headers': [(b'host', host.encode())]}, None, send))
-    assert bool(reached) == own
-    assert own or sent[0]['status'] == 421
+    assert bool(reached) == (host in OWN_HOSTS)
+    assert reached or sent[0]['status'] == 421
 
 
 def test_uploads_go_at_sigterm(monkeypatch, tmp_path):

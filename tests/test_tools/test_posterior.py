@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 from mmengine.registry import init_default_scope
-from tiny_run import ROOT, write_config
-from tools_by_path import load_tool
+from tiny_run import write_config
+from tools_by_path import ROOT, load_tool
 
 from mmpose_sp.apis.collected_faces import collect
 from mmpose_sp.apis.model_loading import load_config, load_model
@@ -89,16 +89,7 @@ def test_what_belongs_to_the_annotations_is_taken_from_another_model(config_file
     other.noise_precision = 1.5 * torch.eye(196) + 0.001
     torch.save(other.state_dict(), tmp_path / 'other.pth')
     torch.save({'state_dict': model.state_dict(), 'meta': {}}, tmp_path / 'tiny.pth')
-    command = [
-        str(config_file),
-        str(tmp_path / 'tiny.pth'),
-        '--fit',
-        'test',
-        '--device',
-        'cpu',
-        '--out-dir',
-        str(tmp_path),
-    ]
+    command = f'{config_file} {tmp_path}/tiny.pth --fit test --device cpu --out-dir {tmp_path}'.split()
     tool.main([*command, '--like', str(tmp_path / 'other.pth')])
     posterior = tool.other_posterior(str(tmp_path / 'posterior.pth'))
     assert torch.equal(posterior.noise_precision, other.noise_precision) and torch.equal(posterior.slope, other.slope)

@@ -37,12 +37,11 @@ def test_best_of_the_paper_is_bold_and_measured_rows_are_marked():
 
 
 def test_metrics_of_every_kind_of_file_are_read(tmp_path):
-    (tmp_path / 'plain.json').write_text(json.dumps({'NME': 4, 'blur/NME': 5}))
-    (tmp_path / 'prefixed.json').write_text(json.dumps({'wflw/NME': 4, 'wflw/blur/NME': 5}))
-    (tmp_path / 'errors.json').write_text(json.dumps({'metrics': {'NME': 4, 'blur/NME': 5}, 'faces': []}))
-    expected = {'NME': 4, 'blur/NME': 5}
-    for name in ('plain', 'prefixed', 'errors'):
-        assert render_tables.load_metrics(str(tmp_path / f'{name}.json')) == expected
+    metrics = {'NME': 4, 'blur/NME': 5}
+    prefixed = {f'wflw/{name}': value for name, value in metrics.items()}
+    for content in (metrics, prefixed, {'metrics': metrics, 'faces': []}):
+        (tmp_path / 'a.json').write_text(json.dumps(content))
+        assert render_tables.load_metrics(str(tmp_path / 'a.json')) == metrics
 
 
 def test_tables_command_with_manifest_and_two_normalisers(tmp_path):

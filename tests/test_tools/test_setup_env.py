@@ -1,23 +1,18 @@
 """The set-up script: right Python, requirements before downloads, done is done, choices are kept."""
 
-import importlib.util
 import re
 import signal
 import sys
 import types
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
+from tools_by_path import ROOT, load_tool
 
 
 @pytest.fixture
 def setup_env(tmp_path, monkeypatch):
     """The script as a module, for a repository and a .venv in a temporary folder."""
-    spec = importlib.util.spec_from_file_location('setup_env', ROOT / 'tools' / 'setup_env.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_tool('setup_env')
     for name in ('MMCV', 'TORCH', 'FORCE_CUDA'):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(module, 'ROOT', tmp_path)

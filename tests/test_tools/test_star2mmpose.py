@@ -66,12 +66,8 @@ def reference_shapes(num_landmarks, num_edges, stacks=4, depth=4, width=256):
         block(f'features.{s}.0', width, width)
         conv(f'features.{s}.1.conv', width, width)
         norm(f'features.{s}.1.bn', width)
-        for maps, channels in (
-            ('heatmaps', num_landmarks),
-            ('pointmaps', num_landmarks),
-            ('edgemaps', num_edges),
-            ('features', width),
-        ):
+        widths = dict(heatmaps=num_landmarks, pointmaps=num_landmarks, edgemaps=num_edges, features=width)
+        for maps, channels in widths.items():
             if maps != 'features':
                 conv(f'out_{maps}.{s}.conv', width, channels)
             if s + 1 < stacks:

@@ -6,73 +6,47 @@ import sys
 
 import pytest
 import torch
-from tiny_run import ROOT, run_tool, write_config
+from tiny_run import write_config
+from tools_by_path import ROOT
 
 from mmpose_sp.utils.launch import mmpose_tool, prepare_cpu_processes
 
 pytestmark = pytest.mark.slow
 
 
+def run_here(monkeypatch, script, *arguments):
+    """A script in this process, which saves imports; test_packaging.py and test_distributed.py start processes."""
+    monkeypatch.setattr(sys, 'argv', [str(word) for word in (script, *arguments)])
+    runpy.run_path(str(script), run_name='__main__')
+
+
 @pytest.fixture(scope='module')
 def run(tmp_path_factory):
     """A folder with a config and the checkpoint of one epoch, trained by mmpose's own train.py."""
     folder = tmp_path_factory.mktemp('run')
-    config = write_config(folder)
-    run_tool(sys.executable, mmpose_tool('train.py'), config, cwd=folder)  # not run from the repository
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(folder)  # not the repository
+        run_here(monkeypatch, mmpose_tool('train.py'), write_config(folder))
     return folder
-
-
-def scores(log_folder, name):
-    return json.loads((log_folder / name).read_text())
-
-
-def run_here(monkeypatch, script, *arguments):
-    """A script in this process, which saves imports; ``run`` and test_distributed.py have processes of their own."""
-    monkeypatch.setattr(sys, 'argv', [str(word) for word in (script, *arguments)])
-    runpy.run_path(str(script), run_name='__main__')
 
 
 def test_stock_and_own_test_agree(run, monkeypatch):
     checkpoint = run / 'work/epoch_1.pth'
     monkeypatch.chdir(run)  # not the repository
-    run_here(
-        monkeypatch,
-        mmpose_tool('test.py'),
-        run / 'tiny.py',
-        checkpoint,
-        '--out',
-        run / 'stock.json',
-        '--cfg-options',
-        'experiment_name=stock_test',
-    )
-    run_here(
-        monkeypatch,
-        ROOT / 'tools/test.py',
-        run / 'tiny.py',
-        checkpoint,
-        '--out',
-        run / 'own.json',
-        '--dump',
-        run / 'predictions.pkl',
-        '--cfg-options',
-        'experiment_name=own_test',
-    )
-    assert scores(run, 'own.json')['NME'] == pytest.approx(scores(run, 'stock.json')['NME'])
+    for name, script, options in (
+        ('stock', mmpose_tool('test.py'), []),
+        ('own', ROOT / 'tools/test.py', ['--dump', run / 'predictions.pkl']),
+    ):
+        options += ['--out', run / f'{name}.json', '--cfg-options', f'experiment_name={name}_test']
+        run_here(monkeypatch, script, run / 'tiny.py', checkpoint, *options)
+    stock, own = (json.loads((run / f'{name}.json').read_text())['NME'] for name in ('stock', 'own'))
+    assert own == pytest.approx(stock)
     assert (run / 'predictions.pkl').stat().st_size > 0
 
 
 def test_training_resumes(run, monkeypatch):
-    run_here(
-        monkeypatch,
-        ROOT / 'tools/train.py',
-        run / 'tiny.py',
-        '--resume',
-        '--work-dir',
-        run / 'work',
-        '--cfg-options',
-        'train_cfg.max_epochs=2',
-        'experiment_name=own_train',
-    )
+    options = f'--resume --work-dir {run}/work --cfg-options train_cfg.max_epochs=2 experiment_name=own_train'
+    run_here(monkeypatch, ROOT / 'tools/train.py', run / 'tiny.py', *options.split())
     first, second = (torch.load(run / f'work/epoch_{epoch}.pth') for epoch in (1, 2))
     assert second['meta']['epoch'] == 2
     losses = second['message_hub']['log_scalars']['train/loss'].data[0]

@@ -28,13 +28,13 @@ def round_trip(tmp_path, value):
 @pytest.mark.parametrize(
     'value',
     [
-        np.arange(6.0).reshape(2, 3),
+        np.ones((2, 3)),
         np.arange(3),
-        np.array([True, False]),
+        np.array([True]),
         np.float32(0.5),
-        np.array(['left', 'right']),
+        np.array(['left']),
         np.zeros(0),
-        np.array([0.5], dtype=np.float16),
+        np.float16([0.5]),
     ],
     ids=lambda value: str(np.asarray(value).dtype),
 )
@@ -113,12 +113,8 @@ def checkpoint(landmarks=98):
 def test_another_dataset_is_refused(training, resume):
     with pytest.raises(ValueError) as error:
         CheckpointGuardHook().after_load_checkpoint(Runner(head(68), training, resume), checkpoint(98))
-    for part in (
-        'wflw.pth',
-        '1.weight is (98, 4, 1, 1), the model wants (68, 4, 1, 1)',
-        'wflw (98 landmarks)',
-        'Use the config',
-    ):
+    misfit = '1.weight is (98, 4, 1, 1), the model wants (68, 4, 1, 1)'
+    for part in ('wflw.pth', misfit, 'wflw (98 landmarks)', 'Use the config'):
         assert part in str(error.value)
 
 

@@ -88,13 +88,8 @@ def test_landmarks_far_outside_do_no_harm(black):
 
 
 def test_confidence_runs_from_red_over_yellow_to_green():
-    assert confidence_colors(np.array([0, 0.5, 1, 7, np.nan])).tolist() == [
-        [0, 0, 255],
-        [0, 255, 255],
-        [0, 255, 0],
-        [0, 255, 0],
-        [0, 0, 255],
-    ]
+    red, yellow, green = [0, 0, 255], [0, 255, 255], [0, 255, 0]
+    assert confidence_colors(np.array([0, 0.5, 1, 7, np.nan])).tolist() == [red, yellow, green, green, red]
 
 
 @pytest.mark.parametrize('angle', [0.0, 30.0, 90.0, 150.0])
@@ -114,12 +109,9 @@ def test_ellipse_is_drawn_along_its_long_axis(black):
     assert (y.min(), y.max()) == pytest.approx((26, 34), abs=1)
 
 
-def test_indefinite_covariance_is_refused():
+def test_indefinite_and_asymmetric_covariances_are_refused():
     with pytest.raises(ValueError, match='semi-definite'):
         ellipse_axes(np.diag([1.0, -1.0]))
-
-
-def test_asymmetric_covariance_is_refused():
     with pytest.raises(ValueError, match='symmetric'):
         ellipse_axes(np.array([[1.0, 0.5], [0.0, 1.0]]))
 

@@ -55,11 +55,7 @@ def test_stages_and_spread_are_written(tmp_path, codec, landmarks):
         assert np.ptp(cv2.imread(path)) > 100
 
 
-def test_an_image_of_another_size_is_refused(tmp_path, codec, landmarks):
-    with pytest.raises(ValueError, match='input_size'):
-        plot_stages(np.zeros((64, 64, 3), np.uint8), landmarks, codec, [0], str(tmp_path / 'a.png'))
-
-
-def test_a_landmark_that_does_not_exist_is_refused(tmp_path, codec, landmarks):
-    with pytest.raises(ValueError, match='0 to 28'):
-        plot_stages(np.zeros((128, 128, 3), np.uint8), landmarks, codec, [29], str(tmp_path / 'a.png'))
+@pytest.mark.parametrize('size, landmark, message', [(64, 0, 'input_size'), (128, 29, '0 to 28')])
+def test_another_image_or_landmark_is_refused(tmp_path, codec, landmarks, size, landmark, message):
+    with pytest.raises(ValueError, match=message):
+        plot_stages(np.zeros((size, size, 3), np.uint8), landmarks, codec, [landmark], str(tmp_path / 'a.png'))

@@ -43,12 +43,9 @@ def test_a_tile_keeps_the_aspect():
     assert (np.ptp(x) + 1, np.ptp(y) + 1) == (80, 20)
 
 
-def test_no_picture_is_an_error():
+def test_no_picture_or_another_number_of_captions_is_an_error():
     with pytest.raises(ValueError, match='at least one'):
         contact_sheet([])
-
-
-def test_wrong_number_of_captions_is_an_error():
     with pytest.raises(ValueError, match='2 pictures but 1 captions'):
         contact_sheet([flat(0)] * 2, ['one'])
 

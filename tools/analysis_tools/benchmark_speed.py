@@ -50,7 +50,7 @@ def main(argv=None) -> None:
 
     from mmpose_sp.benchmarks import SECTIONS
     from mmpose_sp.benchmarks.timing import Context, machine
-    from mmpose_sp.utils.atomic import atomic_path
+    from mmpose_sp.utils.atomic import write_text
 
     unknown = set(args.sections or ()) - set(SECTIONS)
     if unknown:
@@ -79,11 +79,8 @@ def main(argv=None) -> None:
             results['sections'][name] = section.as_dict()
             print(f'\n{texts[-1]}', flush=True)
     if args.out:
-        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(args.out) as path:
-            Path(path).write_text(json.dumps(results, indent=1) + '\n')
-        with atomic_path(Path(args.out).with_suffix('.md')) as path:
-            Path(path).write_text('\n\n'.join(texts) + '\n')
+        write_text(args.out, json.dumps(results, indent=1) + '\n')
+        write_text(Path(args.out).with_suffix('.md'), '\n\n'.join(texts) + '\n')
 
 
 if __name__ == '__main__':

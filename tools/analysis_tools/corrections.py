@@ -20,7 +20,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mmpose_sp.apis.arguments import add_trained_arguments
-from mmpose_sp.utils.atomic import atomic_path
+from mmpose_sp.utils.atomic import write_text
 
 STEPS = (1, 3, 5, 10)
 WRONG = 10.0  # NME, percent
@@ -152,8 +152,7 @@ def main(argv=None) -> None:
         for name, numbers in part.items():
             print(f'{name}: {numbers}')
     if args.json:
-        with atomic_path(str(args.json)) as temporary:
-            Path(temporary).write_text(json.dumps(report, indent=2) + '\n')
+        write_text(args.json, json.dumps(report, indent=2) + '\n')
 
 
 if __name__ == '__main__':

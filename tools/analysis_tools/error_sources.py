@@ -21,7 +21,7 @@ import numpy as np
 from mmpose_sp.apis.arguments import add_trained_arguments
 from mmpose_sp.evaluation.scores import face_normaliser, failure_rate, per_face_nme
 from mmpose_sp.faces import FaceScheme, find_scheme
-from mmpose_sp.utils.atomic import atomic_path
+from mmpose_sp.utils.atomic import write_text
 
 if TYPE_CHECKING:
     from torch import nn
@@ -120,8 +120,7 @@ def main(argv=None) -> None:
     report = {split: summary(landmarks, scheme, added) for split, landmarks in faces.items()}
     print(table(report))
     if args.json:
-        with atomic_path(str(args.json)) as temporary:
-            Path(temporary).write_text(json.dumps(report, indent=2) + '\n')
+        write_text(args.json, json.dumps(report, indent=2) + '\n')
 
 
 if __name__ == '__main__':

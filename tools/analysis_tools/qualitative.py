@@ -46,9 +46,8 @@ def predict_faces(config: str, checkpoint: str, device: str = 'auto', limit: int
     init_default_scope(cfg.get('default_scope', 'mmpose'))
     dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, pipeline=[]))
     infos = [dataset.get_data_info(i) for i in range(len(dataset))][: limit or None]
-    results = landmarker(
-        [info['img_path'] for info in infos], bboxes=[info['bbox'] for info in infos], errors='raise', progress=True
-    )
+    images, boxes = ([info[key] for info in infos] for key in ('img_path', 'bbox'))
+    results = landmarker(images, bboxes=boxes, errors='raise', progress=True)
     return [_predicted(info, result.faces[0], dataset.metainfo['dataset_name']) for info, result in zip(infos, results)]
 
 

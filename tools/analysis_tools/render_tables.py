@@ -19,7 +19,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence
 
 import yaml
 
-from mmpose_sp.utils.atomic import atomic_path
+from mmpose_sp.utils.atomic import write_text
 
 PAPER_TABLES = Path(__file__).with_name('paper_tables.yml')
 
@@ -204,8 +204,7 @@ def main(argv=None) -> None:
         'Rows marked "measured" were measured with this repository.\n\n' + text
     )
     if args.out:
-        with atomic_path(args.out) as temporary:
-            Path(temporary).write_text(text, encoding='utf-8')
+        write_text(args.out, text)
         print(f'written: {args.out}')
     else:
         print(text)

@@ -22,13 +22,7 @@ from mmpose_sp.apis.arguments import add_device_argument
 from mmpose_sp.faces import compose, invert, map_grid, transform_points
 from mmpose_sp.faces.annotation_files import AnnotatedFace, load_face, tight_box
 from mmpose_sp.utils.images import read_image
-from mmpose_sp.visualization import (
-    GREEN,
-    RED,
-    contact_sheet,
-    overlay_heatmap,
-    write_image,
-)
+from mmpose_sp.visualization import GREEN, RED, contact_sheet, overlay_heatmap, write_image
 
 SHOWN = ('scores', 'posterior')
 
@@ -65,12 +59,6 @@ def checkpoint_name(path: str) -> str:
     return f'{match[1]} {match[2]}' if match else Path(path).stem
 
 
-def posterior(scores: np.ndarray, eps: float = 1.0) -> np.ndarray:
-    """softmax(F / eps) over the pixels of a map (h, w)."""
-    shifted = np.exp((scores - scores.max()) / eps)
-    return shifted / shifted.sum()
-
-
 def peak(scores: np.ndarray) -> np.ndarray:
     """(x, y) of the arg max of a map (h, w)."""
     row, column = np.unravel_index(scores.argmax(), scores.shape)
@@ -96,11 +84,13 @@ def draw_tile(
         size: Side of the tile.
         shown: 'scores' (F, scaled to its range) or 'posterior' (softmax).
     """
+    from scipy.special import softmax
+
     height, width = scores.shape
     tile_from_heatmap = map_grid((size, size), (width, height)).matrix
     tile_from_image = compose(tile_from_heatmap, invert(heatmap_to_image))
     crop = cv2.warpAffine(image, tile_from_image, (size, size), borderValue=(114, 114, 114))
-    tile = overlay_heatmap(crop, posterior(scores, eps) if shown == 'posterior' else scores, 0.75)
+    tile = overlay_heatmap(crop, softmax(scores / eps) if shown == 'posterior' else scores, 0.75)
     for point, colour in (
         (transform_points(landmark, tile_from_image), GREEN),
         (transform_points(peak(scores), tile_from_heatmap), RED),

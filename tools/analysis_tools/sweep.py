@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, AbstractSet, Any, Dict, List, Optional, Sequen
 
 from tqdm import tqdm
 
-from mmpose_sp.utils.atomic import atomic_path
+from mmpose_sp.utils.atomic import atomic_path, write_text
 from mmpose_sp.utils.dict_action import DictAction
 from mmpose_sp.utils.training_logs import read_curve
 
@@ -109,14 +109,8 @@ def train_command(args: argparse.Namespace, point: Point, folder: Path) -> List[
         else [str(tools / 'dist_train.sh'), args.config, str(args.gpus)]
     )
     options = [*args.cfg_options, *(f'{option_key(name)}={value}' for name, value in point.items())]
-    return [
-        *start,
-        '--work-dir',
-        str(folder),
-        '--resume',
-        *['--auto-scale-lr'] * args.auto_scale_lr,
-        *(['--cfg-options', *options] if options else []),
-    ]
+    scale = ['--auto-scale-lr'] * args.auto_scale_lr
+    return [*start, '--work-dir', str(folder), '--resume', *scale, *(['--cfg-options', *options] if options else [])]
 
 
 def run_point(command: Sequence[str], point: Point, folder: Path, metric: str, identity: str) -> dict:
@@ -143,8 +137,7 @@ def run_point(command: Sequence[str], point: Point, folder: Path, metric: str, i
         best_epoch=int(curve.epochs[best]),
         final=float(curve.values[-1]),
     )
-    with atomic_path(str(folder / RESULT)) as temporary:
-        Path(temporary).write_text(json.dumps(result, indent=1))
+    write_text(folder / RESULT, json.dumps(result, indent=1))
     return result
 
 
@@ -158,12 +151,8 @@ def write_csv(results: Sequence[dict], names: Sequence[str], path: str) -> None:
         writer = csv.writer(file)
         writer.writerow([*names, 'metric', 'best', 'best_epoch', 'final'])
         for result in results:
-            writer.writerow(
-                [
-                    *(result['point'].get(name, '') for name in names),
-                    *(result[key] for key in ('metric', 'best', 'best_epoch', 'final')),
-                ]
-            )
+            values = [result[key] for key in ('metric', 'best', 'best_epoch', 'final')]
+            writer.writerow([*(result['point'].get(name, '') for name in names), *values])
 
 
 def panel_scores(results: Sequence[dict], name: str, value: str, own: Values) -> List[float]:

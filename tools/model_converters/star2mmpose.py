@@ -25,7 +25,7 @@ from collections import OrderedDict
 from pprint import pformat
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
 
-from mmpose_sp.utils.atomic import atomic_path
+from mmpose_sp.utils.atomic import atomic_path, write_text
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -120,18 +120,10 @@ def backbone_config(state: Mapping[str, Tensor], score_norm: str = 'instance_rel
     if with_aam:
         membership = state['e2h_transform.weight'][:, :, 0, 0] > 0
         edges = [column.nonzero().flatten().tolist() for column in membership.T]
-    return {
-        'type': 'AttentiveHourglass',
-        'num_landmarks': num_landmarks,
-        'edges': edges,
-        'num_stacks': num_stacks,
-        'channels': channels,
-        'depth': depth,
-        'with_aam': with_aam,
-        'add_coord': add_coord,
-        'boundary_coords': boundary,
-        'score_norm': score_norm,
-    }
+    return dict(
+        type='AttentiveHourglass', num_landmarks=num_landmarks, edges=edges, num_stacks=num_stacks, channels=channels,
+        depth=depth, with_aam=with_aam, add_coord=add_coord, boundary_coords=boundary, score_norm=score_norm,
+    )  # fmt: skip
 
 
 def rename(key: str, add_coord: bool = True) -> Optional[str]:
@@ -213,25 +205,14 @@ def model_config(backbone_cfg: dict, size: int = 256, grid: str = 'corners') -> 
     """
     heatmaps = backbone_cfg['score_norm'] == 'instance_relu'
     boundaries = BOUNDARIES.get(backbone_cfg['num_landmarks'])
-    decoder = {
-        'type': 'ImageAwareLabelSmoothing',
-        'input_size': (size, size),
-        'heatmap_size': (size // 4, size // 4),
-        'boundaries': boundaries,
-        'subpixel': 'expectation' if heatmaps else 'quadratic',
-        'grid': grid,
-    }
+    decoder = dict(type='ImageAwareLabelSmoothing', input_size=(size, size), heatmap_size=(size // 4, size // 4))
+    decoder.update(boundaries=boundaries, subpixel='expectation' if heatmaps else 'quadratic', grid=grid)
     if boundaries is None:
         decoder['smoothing'] = 'none'
     return {
         'type': 'TopdownPoseEstimator',
         # The reference reads BGR and scales to [-1, 1].
-        'data_preprocessor': {
-            'type': 'PoseDataPreprocessor',
-            'mean': [127.5] * 3,
-            'std': [127.5] * 3,
-            'bgr_to_rgb': False,
-        },
+        'data_preprocessor': dict(type='PoseDataPreprocessor', mean=[127.5] * 3, std=[127.5] * 3, bgr_to_rgb=False),
         'backbone': backbone_cfg,
         'head': {'type': 'AttentiveHourglassHead', 'log_heatmaps': heatmaps, 'decoder': decoder},
         'test_cfg': {'flip_test': False},
@@ -326,8 +307,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         torch.save(converted, temporary)
     text = f'model = {pformat(model, width=96, compact=True, sort_dicts=False)}\n'
     if args.config:
-        with atomic_path(args.config) as temporary, open(temporary, 'w') as file:
-            file.write(text)
+        write_text(args.config, text)
     print(text, end='')
     return 0
 

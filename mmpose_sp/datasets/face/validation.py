@@ -11,11 +11,9 @@ from typing import Dict, Iterable, List, Sequence
 import mmcv
 import numpy as np
 
+from mmpose_sp.faces.annotation_files import some_of
 from mmpose_sp.faces.coordinates import far_outside, outside_image
-
-_LISTED = 3  # names given in a message
-# first bytes, and a marker of the last block: JPEG, PNG
-_MARKERS = ((b'\xff\xd8', b'\xff\xd9'), (b'\x89PNG\r\n\x1a\n', b'IEND'))
+from mmpose_sp.utils.image_files import looks_complete
 
 
 def read_annotations(path: str) -> Dict:
@@ -63,6 +61,10 @@ def check_tables(path: str, dataset: Dict, num_keypoints: int) -> None:
             or categories that are not in the file, or a category with the landmarks of another
             dataset.
     """
+
+    def refuse(text: str) -> None:
+        raise ValueError(f'annotation file {path}: {text}')
+
     fields = {'images': ('id', 'file_name'), 'annotations': ('id', 'image_id', 'bbox', 'keypoints')}
     for table, required in fields.items():
         rows = dataset.get(table)
@@ -74,40 +76,28 @@ def check_tables(path: str, dataset: Dict, num_keypoints: int) -> None:
         for field in required:
             lacking = [row.get('id', i) for i, row in enumerate(rows) if field not in row]
             if lacking:
-                raise ValueError(
-                    f'annotation file {path}: {len(lacking)} {table} ({_some(lacking)}) lack the '
-                    f'field {field!r}: convert the dataset again'
-                )
-        ids = [row['id'] for row in rows]
-        if len(set(ids)) != len(ids):
-            twice = len(ids) - len(set(ids))
-            raise ValueError(
-                f'annotation file {path}: {twice} ids of {table} are used twice; give each its own '
-                'id, or faces are lost'
-            )
+                names = some_of(lacking)
+                refuse(f'{len(lacking)} {table} ({names}) lack the field {field!r}: convert the dataset again')
+        twice = len(rows) - len({row['id'] for row in rows})
+        if twice:
+            refuse(f'{twice} ids of {table} are used twice; give each its own id, or faces are lost')
 
     images = {row['id'] for row in dataset['images']}
     lost = [row['id'] for row in dataset['annotations'] if row['image_id'] not in images]
     if lost:
-        raise ValueError(
-            f'annotation file {path}: annotations {_some(lost)} belong to images that are not in '
-            'the file; add the images or remove the annotations'
-        )
+        names = some_of(lost)
+        refuse(f'annotations {names} belong to images that are not in the file; add the images or remove them')
 
     categories = {row.get('id'): row for row in dataset.get('categories') or []}
     unknown = {row.get('category_id') for row in dataset['annotations']} - set(categories)
     if categories and unknown:
-        raise ValueError(
-            f'annotation file {path}: annotations of category {_some(unknown)}, but its categories '
-            f'are {_some(categories)}; one category, "face" with id 1, is expected'
-        )
+        found, known = (some_of(sorted(names, key=str)) for names in (unknown, categories))
+        refuse(f'annotations of category {found}, but its categories are {known}; expected is one, "face" with id 1')
     for category in categories.values():
-        names = category.get('keypoints') or []
-        if names and len(names) != num_keypoints:
-            raise ValueError(
-                f'annotation file {path}: category {category.get("name")!r} has {len(names)} '
-                f'landmarks, the dataset has {num_keypoints}: this is the file of another dataset'
-            )
+        count = len(category.get('keypoints') or [])
+        if count not in (0, num_keypoints):
+            about = f'category {category.get("name")!r} has {count} landmarks, the dataset has {num_keypoints}'
+            refuse(f'{about}: this is the file of another dataset')
 
 
 def check_landmarks(where: str, keypoints: Sequence[float], num_keypoints: int) -> np.ndarray:
@@ -134,7 +124,7 @@ def check_landmarks(where: str, keypoints: Sequence[float], num_keypoints: int) 
     bad = np.flatnonzero(~np.isfinite(points).all(axis=1))
     if bad.size:
         raise ValueError(
-            f'{where}: landmark {_some(bad)} is NaN or infinite; annotate it, or write visibility 0 with coordinates 0'
+            f'{where}: landmark {some_of(bad)} is NaN or infinite; annotate it, or write 0 0 0 (x, y, visibility)'
         )
     if not (points[:, 2] > 0).any():
         raise ValueError(f'{where}: no landmark is annotated (visibility > 0); leave the face out of the file')
@@ -226,14 +216,14 @@ def check_images(path: str, images: Iterable[str]) -> None:
     if missing:
         raise FileNotFoundError(
             f'{len(missing)} of {len(images)} images of {path} are missing or empty '
-            f'({_some(missing)}): check data_root and data_prefix=dict(img=...), or unpack the '
+            f'({some_of(missing)}): check data_root and data_prefix=dict(img=...), or unpack the '
             'images again'
         )
-    damaged = [image for image in images if not _looks_complete(image) and not decodable(image)]
+    damaged = [image for image in images if not looks_complete(image) and not decodable(image)]
     if damaged:
         raise ValueError(
             f'{len(damaged)} of {len(images)} images of {path} cannot be decoded '
-            f'({_some(damaged)}): unpack them again, or leave their faces out of the annotation '
+            f'({some_of(damaged)}): unpack them again, or leave their faces out of the annotation '
             'file'
         )
 
@@ -249,18 +239,3 @@ def decodable(image: str) -> bool:
 def face_name(path: str, annotation: Dict, image: Dict) -> str:
     """How messages call a face."""
     return f'{path}: annotation {annotation["id"]} (image {image["file_name"]})'
-
-
-def _looks_complete(path: str, tail: int = 4096) -> bool:
-    """Whether a file begins and ends as a JPEG or PNG does; an interrupted copy has no end."""
-    with open(path, 'rb') as f:
-        start = f.read(8)
-        f.seek(-min(tail, os.path.getsize(path)), os.SEEK_END)
-        end = f.read()
-    return any(start.startswith(head) and last in end for head, last in _MARKERS)
-
-
-def _some(items: Iterable) -> str:
-    items = sorted(items, key=str) if isinstance(items, (set, dict)) else list(items)
-    more = f', and {len(items) - _LISTED} more' if len(items) > _LISTED else ''
-    return ', '.join(str(item) for item in items[:_LISTED]) + more

@@ -34,13 +34,8 @@ def draw_folds(canvas: Canvas, face: ProjectedFace):
     """The folds from the wings of the nose to the corners of the mouth, deeper with a smile."""
     p, u, shape = face.params, face.unit, face.shape
     for corner, side in zip(shape.curves['lip_top'][[0, -1]], (-1, 1)):
-        fold = np.array(
-            [
-                [side * 0.28 * p.nose_width, 0.60 * shape.nose_y],
-                [side * 0.42, 0.77 * shape.length],
-                [corner[0] + side * 0.08, corner[1] - 0.03],
-            ]
-        )
+        top, middle = [side * 0.28 * p.nose_width, 0.60 * shape.nose_y], [side * 0.42, 0.77 * shape.length]
+        fold = np.array([top, middle, corner + [side * 0.08, -0.03]])
         xy = face.project(shape.lift(fold, False))[:, :2]
         canvas.blend(_band(xy, 0, [0.03 * u, 0.02 * u]), darker(p.skin, 0.6), 0.2 + 0.5 * p.smile, 0.02 * u)
 
@@ -180,16 +175,8 @@ def draw_beard(canvas: Canvas, face: ProjectedFace):
     n = len(face.contour)
     jaw = face.contour[int(n * 0.16) : n - int(n * 0.16)]
     mouth_y = shape.mouth_y
-    upper = np.array(
-        [
-            [0.98, 0.55],
-            [0.85, 0.85],
-            [0.62, mouth_y - 0.05],
-            [0.45, mouth_y - 0.16],
-            [0.2, mouth_y - 0.21],
-            [0, mouth_y - 0.18],
-        ]
-    )
+    height = [0.55, 0.85, mouth_y - 0.05, mouth_y - 0.16, mouth_y - 0.21, mouth_y - 0.18]
+    upper = np.stack([[0.98, 0.85, 0.62, 0.45, 0.2, 0], height], -1)
     upper = np.concatenate([upper, upper[-2::-1] * [-1, 1]])
     upper = face.project(shape.lift(upper * [p.face_width, 1], False))[:, :2]
     canvas.blend(np.concatenate([jaw, upper]), brow_colour(p), 0.25 + 0.5 * p.beard, 0.035 * u)

@@ -66,13 +66,8 @@ def _hand(canvas, mask, face, rng, p):
 
     def blob(c, along, half, length):
         a = np.linspace(0, 2 * np.pi, 28, endpoint=False)
-        e = np.stack(
-            [
-                np.sign(np.cos(a)) * np.abs(np.cos(a)) ** 0.5 * length,
-                np.sign(np.sin(a)) * np.abs(np.sin(a)) ** 0.5 * half,
-            ],
-            -1,
-        )
+        cosine, sine = np.cos(a), np.sin(a)
+        e = np.stack([np.sign(v) * np.abs(v) ** 0.5 * r for v, r in ((cosine, length), (sine, half))], -1)
         return c + e[:, :1] * along + e[:, 1:] * np.array([-along[1], along[0]])
 
     arm = blob(palm - d * 1.6 * u, d, 0.33 * u, 1.5 * u)

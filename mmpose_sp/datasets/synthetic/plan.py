@@ -9,38 +9,13 @@ from .params import ATTRIBUTES, FaceParams, sample_face
 
 # Share of the faces on which a flag is asked for. Every flag is set on some of any 48 consecutive faces.
 RATES = {
-    'wflw': {
-        'largepose': 0.16,
-        'expression': 0.18,
-        'illumination': 0.20,
-        'makeup': 0.15,
-        'occlusion': 0.22,
-        'blur': 0.22,
-    },
-    'cofw': {
-        'largepose': 0.10,
-        'expression': 0.20,
-        'illumination': 0.15,
-        'makeup': 0.10,
-        'occlusion': 0.55,
-        'blur': 0.10,
-    },
-    '300w': {
-        'largepose': 0.10,
-        'expression': 0.25,
-        'illumination': 0.15,
-        'makeup': 0.12,
-        'occlusion': 0.10,
-        'blur': 0.10,
-    },
-    'ibug': {
-        'largepose': 0.45,
-        'expression': 0.45,
-        'illumination': 0.45,
-        'makeup': 0.15,
-        'occlusion': 0.35,
-        'blur': 0.25,
-    },
+    layout: dict(zip(ATTRIBUTES, rates))
+    for layout, rates in {  # pose, expression, illumination, make-up, occlusion, blur
+        'wflw': (0.16, 0.18, 0.20, 0.15, 0.22, 0.22),
+        'cofw': (0.10, 0.20, 0.15, 0.10, 0.55, 0.10),
+        '300w': (0.10, 0.25, 0.15, 0.12, 0.10, 0.10),
+        'ibug': (0.45, 0.45, 0.45, 0.15, 0.35, 0.25),
+    }.items()
 }
 # Steps of six low-discrepancy sequences: fractional parts of square roots of primes.
 _STEPS = dict(zip(ATTRIBUTES, np.sqrt([2.0, 3.0, 5.0, 7.0, 11.0, 13.0]) % 1.0))

@@ -107,14 +107,8 @@ class ProjectedFace:
         quarters = np.array([0, 0.25, 0.5, 0.75, 1])
         bridge, base = at('bridge', np.array([0, 1, 2, 3]) / 3), at('nose_base', quarters)
         six = np.arange(7) / 6
-        mouth = np.concatenate(
-            [
-                at('lip_top', six),
-                at('lip_bottom', six[-2:0:-1]),
-                at('lip_inner_top', [0, *six[2:5], 1]),
-                at('lip_inner_bottom', six[4:1:-1]),
-            ]
-        )
+        outer = at('lip_top', six), at('lip_bottom', six[-2:0:-1])
+        mouth = np.concatenate([*outer, at('lip_inner_top', [0, *six[2:5], 1]), at('lip_inner_bottom', six[4:1:-1])])
         pupils = c['pupils']
         l98, r98 = brow('l', quarters, quarters[:0:-1]), brow('r', quarters, quarters[:0:-1])
         # the right brow and eye run from the nose outwards
@@ -127,38 +121,9 @@ class ProjectedFace:
         er6 = np.concatenate([er6[3::-1], er6[:3:-1]])
         w300 = np.concatenate([outline(9, 0.12), l98[:5], r98[:5], bridge, base, el6, er6, mouth])
         lb, rb = (brow(s, [0, 0.5, 1], [0.5, 1]) for s in 'lr')  # tail, top, inner top, bottom, inner bottom
-        cofw = np.stack(
-            [
-                lb[0],
-                rb[0],
-                (lb[2] + lb[4]) / 2,
-                (rb[2] + rb[4]) / 2,
-                lb[1],
-                lb[3],
-                rb[1],
-                rb[3],
-                el[0],
-                er[4],
-                el[4],
-                er[0],
-                el[2],
-                el[6],
-                er[2],
-                er[6],
-                *pupils,
-                base[0],
-                base[4],
-                bridge[3],
-                base[2],
-                mouth[0],
-                mouth[6],
-                mouth[3],
-                mouth[14],
-                mouth[18],
-                mouth[9],
-                wflw[16],
-            ]
-        )
+        brows = [lb[0], rb[0], (lb[2] + lb[4]) / 2, (rb[2] + rb[4]) / 2, lb[1], lb[3], rb[1], rb[3]]
+        eyes = [el[0], er[4], el[4], er[0], el[2], el[6], er[2], er[6], *pupils]
+        cofw = np.stack([*brows, *eyes, base[0], base[4], bridge[3], base[2], *mouth[[0, 6, 3, 14, 18, 9]], wflw[16]])
         return {'wflw': wflw, '300w': w300, 'cofw': cofw}
 
 

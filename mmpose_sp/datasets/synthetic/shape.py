@@ -14,68 +14,33 @@ from scipy.interpolate import CubicSpline, PchipInterpolator
 
 from .params import FaceParams
 
+# of points along the right half, from the temple to the chin: all x, all y
 _CONTOUR = np.array(
     [
-        [1.07, -0.24],
-        [1.10, 0.0],
-        [1.085, 0.30],
-        [1.045, 0.58],
-        [0.985, 0.86],
-        [0.88, 1.12],
-        [0.71, 1.345],
-        [0.49, 1.53],
-        [0.25, 1.665],
-        [0.0, 1.715],
+        [1.07, 1.1, 1.085, 1.045, 0.985, 0.88, 0.71, 0.49, 0.25, 0.0],
+        [-0.24, 0.0, 0.3, 0.58, 0.86, 1.12, 1.345, 1.53, 1.665, 1.715],
     ]
-)
-# depth along the outline and along the middle of the face without the nose: (y, z)
+).T
+# depth along the outline and along the middle of the face without the nose: all y, all z
 _EDGE_Z = np.array(
     [
-        [-1.8, 0.55],
-        [-1.0, 0.1],
-        [-0.24, 0.0],
-        [0.3, 0.02],
-        [0.6, 0.08],
-        [0.9, 0.2],
-        [1.12, 0.38],
-        [1.345, 0.62],
-        [1.53, 0.9],
-        [1.665, 1.1],
-        [1.715, 1.2],
+        [-1.8, -1.0, -0.24, 0.3, 0.6, 0.9, 1.12, 1.345, 1.53, 1.665, 1.715],
+        [0.55, 0.1, 0.0, 0.02, 0.08, 0.2, 0.38, 0.62, 0.9, 1.1, 1.2],
     ]
-)
+).T
 _MIDLINE_Z = np.array(
     [
-        [-1.8, 0.6],
-        [-1.5, 0.95],
-        [-1.0, 1.27],
-        [-0.6, 1.4],
-        [-0.25, 1.45],
-        [0.0, 1.37],
-        [0.4, 1.40],
-        [0.75, 1.42],
-        [1.0, 1.45],
-        [1.25, 1.37],
-        [1.5, 1.40],
-        [1.65, 1.3],
-        [1.715, 1.2],
+        [-1.8, -1.5, -1.0, -0.6, -0.25, 0.0, 0.4, 0.75, 1.0, 1.25, 1.5, 1.65, 1.715],
+        [0.6, 0.95, 1.27, 1.4, 1.45, 1.37, 1.4, 1.42, 1.45, 1.37, 1.4, 1.3, 1.2],
     ]
-)
+).T
 # height of the nose above it
 _RIDGE = np.array(
     [
-        [-0.25, 0.02],
-        [-0.1, 0.07],
-        [0.05, 0.12],
-        [0.2, 0.22],
-        [0.4, 0.38],
-        [0.54, 0.47],
-        [0.62, 0.42],
-        [0.68, 0.27],
-        [0.735, 0.10],
-        [0.80, 0.0],
+        [-0.25, -0.1, 0.05, 0.2, 0.4, 0.54, 0.62, 0.68, 0.735, 0.8],
+        [0.02, 0.07, 0.12, 0.22, 0.38, 0.47, 0.42, 0.27, 0.1, 0.0],
     ]
-)
+).T
 
 
 def _table(profile: np.ndarray) -> np.ndarray:
@@ -166,15 +131,8 @@ class FaceShape:
             lift = -0.09 * p.brow_raise[k] + p.brow_height
             arch = 0.07 * p.brow_arch
             frown = p.frown
-            centre = np.array(
-                [
-                    [-0.94, -0.17],
-                    [-0.82, -0.25 - 0.6 * arch],
-                    [-0.62, -0.285 - arch],
-                    [-0.40, -0.29 - 0.6 * arch],
-                    [-0.19, -0.28],
-                ]
-            )
+            height = [-0.17, -0.25 - 0.6 * arch, -0.285 - arch, -0.29 - 0.6 * arch, -0.28]
+            centre = np.stack([[-0.94, -0.82, -0.62, -0.40, -0.19], height], -1)
             centre[:, 1] += lift + frown * np.array([-0.02, -0.01, 0.02, 0.06, 0.10])
             centre[:, 0] += frown * np.array([0, 0, 0.01, 0.03, 0.05])
             centre[:, 0] -= 0.5 * (p.eye_spacing - 1)
@@ -208,40 +166,20 @@ class FaceShape:
         lift = 0.03 * o + 0.02 * s
         gap = 0.012 + 0.012 * s + 0.85 * self.drop + 0.05 * o + 0.05 * s * (o > 0.05)
         seam = np.array([0.0, 0.004, 0.012])  # inner upper lip below y0 at quarter, peak and middle
-        inner_top = [
-            corner + [0.055, 0.003],
-            [-0.23 * wide, y0 + seam[0] - lift * 0.7],
-            [-0.11 * wide, y0 + seam[1] - lift],
-            [0, y0 + seam[2] - lift],
-        ]
-        inner_low = [
-            corner + [0.055, 0.003],
-            [-0.23 * wide, y0 + seam[0] + gap * 0.7],
-            [-0.11 * wide, y0 + seam[1] + gap * 0.95],
-            [0, y0 + seam[2] + gap],
-        ]
-        outer_top = [
-            corner,
-            [-0.27 * wide, y0 - 0.62 * up - lift * 0.8],
-            [-0.105 * wide, y0 - up - lift],
-            [0, y0 - 0.78 * up - lift],
-        ]
-        outer_low = [
-            corner,
-            [-0.28 * wide, y0 + 0.72 * low + gap * 0.8],
-            [-0.125 * wide, y0 + low + gap * 0.98],
-            [0, y0 + 1.06 * low + gap],
-        ]
+        start, near, peak = corner + [0.055, 0.003], -0.23 * wide, -0.11 * wide
+        tops, lows = y0 + seam - lift * np.array([0.7, 1, 1]), y0 + seam + gap * np.array([0.7, 0.95, 1])
+        inner_top = [start, [near, tops[0]], [peak, tops[1]], [0, tops[2]]]
+        inner_low = [start, [near, lows[0]], [peak, lows[1]], [0, lows[2]]]
+        tops = y0 - 0.62 * up - lift * 0.8, y0 - up - lift, y0 - 0.78 * up - lift
+        lows = y0 + 0.72 * low + gap * 0.8, y0 + low + gap * 0.98, y0 + 1.06 * low + gap
+        outer_top = [corner, [-0.27 * wide, tops[0]], [-0.105 * wide, tops[1]], [0, tops[2]]]
+        outer_low = [corner, [-0.28 * wide, lows[0]], [-0.125 * wide, lows[1]], [0, lows[2]]]
         for q in (inner_top, outer_top):  # a smile lifts the lips with the corners
             q[1] = q[1] + np.array([0, -0.035 * s + 0.02 * f])
         for q in (inner_low, outer_low):
             q[1] = q[1] + np.array([0, -0.03 * s + 0.02 * f])
-        for name, q in (
-            ('lip_top', outer_top),
-            ('lip_bottom', outer_low),
-            ('lip_inner_top', inner_top),
-            ('lip_inner_bottom', inner_low),
-        ):
+        lips = dict(lip_top=outer_top, lip_bottom=outer_low, lip_inner_top=inner_top, lip_inner_bottom=inner_low)
+        for name, q in lips.items():
             q = np.array(q)
             self.curves[name] = spline(np.concatenate([q, q[-2::-1] * [-1, 1]]), 49)
         self.lip_low_y = y0 + 1.06 * low + gap
@@ -267,25 +205,15 @@ class FaceShape:
             return height * np.exp(-(((y - cy) / sy) ** 2)) * np.exp(-(((ax - cx) / sx) ** 2))
 
         eye = 0.5 * p.eye_spacing
-        z = (
-            z
-            - bump(0.16, eye - 0.08, 0.0, 0.26, 0.17)
-            + bump(0.07, eye, 0.0, 0.17, 0.12)
-            + bump(0.07, 0.35, -0.3, 0.4, 0.12)
-        )
+        z = z - bump(0.16, eye - 0.08, 0.0, 0.26, 0.17) + bump(0.07, eye, 0.0, 0.17, 0.12)
+        z = z + bump(0.07, 0.35, -0.3, 0.4, 0.12)
         z = z + bump(0.09, 0.62, 0.42, 0.28, 0.22) - bump(0.04, 0.0, self.lip_low_y + 0.1, 0.3, 0.09)
         z = z + bump(0.05, 0.0, self.mouth_y, 0.42, 0.14) + bump(0.06, 0.0, self.chin_y - 0.2, 0.25, 0.15)
         if nose:
             ridge = np.interp(y, *self._ridge, left=0.0, right=0.0).astype(x.dtype)
-            width = (
-                np.interp(y / self.nose_y, [-0.1, 0.3, 0.55, 0.75], [0.10, 0.125, 0.17, 0.16]).astype(x.dtype)
-                * p.nose_width
-            )
-            z = (
-                z
-                + ridge * np.exp(-((ax / width) ** 2))
-                + bump(0.14 * p.nose_height, 0.17 * p.nose_width, 0.63 * self.nose_y, 0.09 * p.nose_width, 0.085)
-            )
+            width = np.interp(y / self.nose_y, [-0.1, 0.3, 0.55, 0.75], [0.10, 0.125, 0.17, 0.16]).astype(x.dtype)
+            z = z + ridge * np.exp(-((ax / (width * p.nose_width)) ** 2))
+            z = z + bump(0.14 * p.nose_height, 0.17 * p.nose_width, 0.63 * self.nose_y, 0.09 * p.nose_width, 0.085)
         return z
 
     def lift(self, xy: np.ndarray, nose: bool = True) -> np.ndarray:

@@ -119,16 +119,9 @@ def write_wflw(dst: Path, num_train: int, num_test: int, seed: int, size: int, w
             for k, g in enumerate(group):
                 points = g.points + [k * size, 0]
                 coordinates = ' '.join(f'{v:.6f}' for v in points.ravel())
-                lines.append(
-                    ' '.join(
-                        [
-                            coordinates,
-                            *map(str, _rect(points, i, seed, g.image.shape[0], k)),
-                            *(str(g.attributes[a]) for a in ATTRIBUTES),
-                            name,
-                        ]
-                    )
-                )
+                rect = _rect(points, i, seed, g.image.shape[0], k)
+                flags = [g.attributes[a] for a in ATTRIBUTES]
+                lines.append(' '.join([coordinates, *map(str, rect), *map(str, flags), name]))
                 for a in ATTRIBUTES:
                     if g.attributes[a]:
                         subsets[a].append(f'{coordinates} {name}')

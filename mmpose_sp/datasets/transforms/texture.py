@@ -83,14 +83,6 @@ class RandomOcclusion(RandomTexture):
     The rectangle is centred anywhere in the image and cut off at its borders. Its height is a share r of the image
     height, its width the share r + u of the image width, with u uniform in [-aspect_jitter, aspect_jitter].
 
-    Required Keys:
-
-        - img (np.uint8)
-
-    Modified Keys:
-
-        - img (np.uint8)
-
     Args:
         prob: Probability of a change. Defaults to 0.4
         size: Range of r. Defaults to (0.1, 0.4)
@@ -128,14 +120,6 @@ class RandomOcclusion(RandomTexture):
 class RandomBoxBlur(RandomTexture):
     """Average over a square window.
 
-    Required Keys:
-
-        - img (np.uint8)
-
-    Modified Keys:
-
-        - img (np.uint8)
-
     Args:
         prob: Probability of a change. Defaults to 0.3
         max_kernel: Largest side of the window as a share of the mean image side; it is drawn uniformly from
@@ -159,14 +143,6 @@ class RandomBoxBlur(RandomTexture):
 @TRANSFORMS.register_module()
 class RandomGamma(RandomTexture):
     """Darken or brighten: v -> 255 (v / 255)^gamma. Half of the changes darken, half brighten.
-
-    Required Keys:
-
-        - img (np.uint8)
-
-    Modified Keys:
-
-        - img (np.uint8)
 
     Args:
         prob: Probability of a change. Defaults to 0.2
@@ -194,14 +170,6 @@ class RandomGamma(RandomTexture):
 @TRANSFORMS.register_module()
 class RandomNoise(RandomTexture):
     """Blend with uniform noise: v -> (1 - a) v + a n, n uniform in 0..255 for every pixel and channel.
-
-    Required Keys:
-
-        - img (np.uint8)
-
-    Modified Keys:
-
-        - img (np.uint8)
 
     Args:
         prob: Probability of a change. Defaults to 0.2

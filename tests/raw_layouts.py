@@ -1,14 +1,10 @@
 """Tiny raw downloads in each official layout, written here without the code under test."""
 
 import json
-import os
-from pathlib import Path
 
 import cv2
 import numpy as np
-import pytest
 
-TOOLS = Path(__file__).parents[2] / 'tools/dataset_converters'
 WFLW_LISTS = 'WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_{}.txt'
 WFLW_SUBSETS = 'WFLW_annotations/list_98pt_test/list_98pt_test_{}.txt'
 
@@ -91,13 +87,6 @@ def read_json(dst, name):
 
 def keypoints(annotation):
     return np.array(annotation['keypoints']).reshape(-1, 3)
-
-
-def data_folder(*parts):
-    root = os.environ.get('MMPOSE_SP_DATA')
-    if not root:
-        pytest.skip('needs real data: set MMPOSE_SP_DATA')
-    return Path(root, *parts)
 
 
 def cofw_table(num, seed):
