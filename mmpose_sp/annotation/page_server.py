@@ -77,7 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(415, *_json({'error': 'requests must be application/json'}))
             return
         action = actions.get(self.path.strip('/'))
-        self._answer(action and (lambda: _json(action(**json.loads(body)))))
+        self._answer((lambda: _json(action(**json.loads(body)))) if action else None)
 
     def _answer(self, answer: Any) -> None:
         """Send what ``answer()`` gives; what is wrong becomes a message for the page."""

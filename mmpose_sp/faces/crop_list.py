@@ -1,7 +1,7 @@
 """The lists of faces and crops that ADNet publishes as "metadata", and STAR trains and tests with."""
 
 from pathlib import Path
-from typing import NamedTuple, Optional, Union
+from typing import List, NamedTuple, Optional, Union
 
 import numpy as np
 
@@ -52,7 +52,8 @@ def read_crop_list(path: Union[str, Path]) -> CropList:
     Raises:
         AnnotationError: No such file, or a line that is none of these; names file and line.
     """
-    landmarks, boxes = [], []
+    landmarks: List[List[float]] = []
+    boxes: List[np.ndarray] = []
     for number, line in enumerate(read_lines(path), 1):
         fields, origin = line.split('\t'), f'{path}:{number}'
         if not line or (number == 1 and fields[-1][:1].isalpha()):

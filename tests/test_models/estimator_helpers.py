@@ -52,13 +52,14 @@ def images(num, size=64, seed=0):
     return torch.randn(num, 3, size, size, generator=torch.Generator().manual_seed(seed))
 
 
+def keypoints_of(samples):
+    return np.concatenate([sample.pred_instances.keypoints for sample in samples])
+
+
 def flip_test_error(model, samples):
     """With the flip test, the mirrored image must give the mirrored landmarks: the largest difference, input px."""
     x = images(len(samples))
-    there, back = (
-        np.concatenate([s.pred_instances.keypoints for s in model.predict(pictures, samples)])
-        for pictures in (x, x.flip(-1))
-    )
+    there, back = (keypoints_of(model.predict(pictures, samples)) for pictures in (x, x.flip(-1)))
     back = back[:, FLIP_INDICES]
     back[..., 0] = 63 - back[..., 0]
     return np.abs(there - back).max()

@@ -10,6 +10,7 @@ from estimator_helpers import (
     data_samples,
     flip_test_error,
     images,
+    keypoints_of,
 )
 from mmengine.runner.checkpoint import load_state_dict
 from mmpose.registry import MODELS
