@@ -52,7 +52,7 @@ def read_crop_list(path: Union[str, Path]) -> CropList:
     Raises:
         AnnotationError: No such file, or a line that is none of these; names file and line.
     """
-    landmarks: List[List[float]] = []
+    landmarks: List[np.ndarray] = []
     boxes: List[np.ndarray] = []
     for number, line in enumerate(read_lines(path), 1):
         fields, origin = line.split('\t'), f'{path}:{number}'
