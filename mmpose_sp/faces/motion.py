@@ -66,7 +66,7 @@ def fit_similarity(points: np.ndarray, targets: np.ndarray, weights: np.ndarray)
     """The similarity that takes points (K, 2) to targets (K, 2) with the least weighted square error.
 
     Returns:
-        linear (2, 2), offset (2,): ``points @ linear.T + offset``. Umeyama's in the plane, without reflection.
+        Linear part (2, 2) and offset (2,) of ``points @ linear.T + offset``. Umeyama's, in the plane, no reflection.
     """
     weights = weights / weights.sum()
     start, end = weights @ points, weights @ targets

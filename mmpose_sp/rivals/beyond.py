@@ -18,7 +18,7 @@ WARM_UP = 500  # faces that the prior has to see first
 
 @MODELS.register_module()
 class ExpectedErrorLoss(StructuredPredictionLoss):
-    """Eq. 11-13 plus E_p |y - y*|, the mean l1 distance to the label in [-1, 1] under p = softmax(F / eps).
+    """Eq. 11-13 plus ``E_p |y - y*|``, the mean l1 distance to the label in [-1, 1] under p = softmax(F / eps).
 
     Args:
         risk_weight: Of the second term.

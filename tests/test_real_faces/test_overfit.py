@@ -5,7 +5,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from tools_by_path import CONFIGS, data_folder
 
-STEPS = 120  # of two faces
+STEPS = 250
 
 
 @pytest.mark.slow
@@ -20,8 +20,8 @@ def test_learns_real_faces_by_heart(name, tmp_path):
         step for step in cfg.train_dataloader.dataset.pipeline if step.type not in still
     ]
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
-        loader.update(num_workers=0, persistent_workers=False, batch_size=2)
-        loader.dataset.update(data_root='', ann_file=str(annotations), data_prefix=dict(img=str(images)), indices=2)
+        loader.update(num_workers=0, persistent_workers=False, batch_size=4)
+        loader.dataset.update(data_root='', ann_file=str(annotations), data_prefix=dict(img=str(images)))
     cfg.merge_from_dict(
         {
             'work_dir': str(tmp_path),
@@ -40,4 +40,4 @@ def test_learns_real_faces_by_heart(name, tmp_path):
     cfg.log_processor.by_epoch = False
     runner = Runner.from_cfg(cfg)
     runner.train()
-    assert runner.message_hub.get_scalar('val/NME').current() < 2.0  # before the first step it is 20 or more
+    assert runner.message_hub.get_scalar('val/NME').current() < 1.0
