@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COPIED = ('configs', 'docs', 'mmpose_sp', 'tests', 'tools', 'pyproject.toml')
 CONSTANTS = ('tests/test_configs/test_published_constants.py',)
 STRUCTURED, POSTERIOR, CODECS = ('tests/test_structured',), ('tests/test_posterior',), ('tests/test_codecs',)
-FACES, EVALUATION = ('tests/test_faces',), ('tests/test_evaluation',)
+FACES, EVALUATION, DATASETS = ('tests/test_faces',), ('tests/test_evaluation',), ('tests/test_datasets',)
 
 
 class Mutation(NamedTuple):
@@ -40,6 +40,7 @@ AAM, ADAM = 'configs/_base_/models/aam-hg4.py', 'configs/_base_/schedules/adam-2
 FAST, OBJECTIVE = 'mmpose_sp/structured/fast.py', 'mmpose_sp/structured/objective.py'
 SAMPLING, MARGIN = 'mmpose_sp/structured/sampling.py', 'mmpose_sp/structured/exponential_margin.py'
 COVARIANCE, SCORES = 'mmpose_sp/codecs/label_covariance.py', 'mmpose_sp/evaluation/scores.py'
+EDGES, LIST = 'mmpose_sp/codecs/boundary_maps.py', 'mmpose_sp/faces/crop_list.py'
 SITES, MAPS = 'mmpose_sp/posterior/sites.py', 'mmpose_sp/faces/coordinates.py'
 
 MUTATIONS = (
@@ -56,6 +57,8 @@ MUTATIONS = (
     Mutation('averaging', ADAM, 'momentum=0.001', 'momentum=0.01'),
     Mutation('rotation', FACE, 'rotate_factor=33', 'rotate_factor=80'),
     Mutation('scale', FACE, '(0.82, 1.18)', '(0.7, 1.3)'),
+    Mutation('crop', FACE, 'padding=1.0', 'padding=1.1'),
+    Mutation('crop: rule', FACE, "box='center_scale'", "box='landmarks'"),
     Mutation('occlusion', FACE, "type='RandomOcclusion', prob=0.4", "type='RandomOcclusion', prob=0.5"),
     Mutation('gamma of COFW', BENCHMARKS, 'gamma=0.001', 'gamma=0.01'),
     Mutation("STAR's weight of the points", STAR, 'point_loss=dict(loss_weight=10.0)', 'point_loss=dict()'),
@@ -81,6 +84,8 @@ MUTATIONS = (
     Mutation('map: half a pixel', MAPS, "'centers': (0.5, 0.5)", "'centers': (0.0, 0.0)", FACES),
     Mutation('map: rotation', MAPS, '[sine, cosine]]) * (scale', '[-sine, cosine]]) * (scale', FACES),
     Mutation('codec: outside', CODEC, 'self._middle + 0.5', 'self._middle + 1.5', CODECS),
+    Mutation('codec: width of thin lines', EDGES, 'THIN_SUPERSAMPLING = 4, 16', 'THIN_SUPERSAMPLING = 8, 16', CODECS),
+    Mutation('list: side of a crop', LIST, 'scale * UNIT / 2', 'scale * UNIT', DATASETS),
     Mutation('codec: maximum of E', COVARIANCE, 'refined_patches * share', 'refined_patches', CODECS),
     Mutation('metric: threshold', SCORES, 'nme > threshold)', 'nme >= threshold)', EVALUATION),
     Mutation('metric: mean', SCORES, '/ visible.sum(axis=1) / norm', '/ visible.shape[1] / norm', EVALUATION),
