@@ -85,7 +85,7 @@ MUTATIONS = (
     Mutation('map: rotation', MAPS, '[sine, cosine]]) * (scale', '[-sine, cosine]]) * (scale', FACES),
     Mutation('codec: outside', CODEC, 'self._middle + 0.5', 'self._middle + 1.5', CODECS),
     Mutation('codec: width of thin lines', EDGES, 'THIN_SUPERSAMPLING = 4, 16', 'THIN_SUPERSAMPLING = 8, 16', CODECS),
-    Mutation('list: side of a crop', LIST, 'scale * UNIT / 2', 'scale * UNIT', DATASETS),
+    Mutation('list: side of a crop', LIST, 'scale * UNIT', 'scale * UNIT * 2', DATASETS),
     Mutation('codec: maximum of E', COVARIANCE, 'refined_patches * share', 'refined_patches', CODECS),
     Mutation('metric: threshold', SCORES, 'nme > threshold)', 'nme >= threshold)', EVALUATION),
     Mutation('metric: mean', SCORES, '/ visible.sum(axis=1) / norm', '/ visible.shape[1] / norm', EVALUATION),
