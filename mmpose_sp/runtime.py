@@ -78,8 +78,6 @@ class Landmarker(BaseLandmarker):
             self._session = onnxruntime.InferenceSession(str(model), options, providers=list(providers))
         except Exception as error:  # of onnxruntime, whose classes have no common base
             raise ValueError(f'{model}: onnxruntime cannot read it: {error}') from error
-        self._run_options = onnxruntime.RunOptions()
-        self._run_options.only_execute_path_to_fetches = True  # joining costs nothing where it is off
         self._outputs = {output.name for output in self._session.get_outputs()}
         notes = {key: json.loads(value) for key, value in self._session.get_modelmeta().custom_metadata_map.items()}
         try:
@@ -147,7 +145,7 @@ class Landmarker(BaseLandmarker):
             wanted.update(whole='joint_covariance', quality='quality')
         if score_maps:
             wanted['scores'] = 'scores'
-        return dict(zip(wanted, self._session.run(list(wanted.values()), {'crops': crops}, self._run_options)))
+        return dict(zip(wanted, self._session.run(list(wanted.values()), {'crops': crops})))
 
     def _find(self, crops: Sequence[_Crop], score_maps: bool) -> List[FaceResult]:
         if not crops:

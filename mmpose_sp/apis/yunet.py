@@ -35,6 +35,7 @@ class YuNetFaceDetector:
         max_side: Larger pictures are searched at this size (px of the longer side), smaller ones as they are.
         coarse_side: Pictures more than twice as large are searched at this size as well, for faces of more px than the
             network knows.
+        threads: That onnxruntime computes with; 0 for one a core.
 
     Raises:
         FileNotFoundError: The installation lacks the network.
@@ -46,12 +47,13 @@ class YuNetFaceDetector:
         threshold: float = 0.5,
         max_side: int = 1024,
         coarse_side: int = 320,
+        threads: int = 0,
     ) -> None:
         self.mapping = mapping
         self.threshold = threshold
         self.max_side = max_side
         self.coarse_side = coarse_side
-        self._network = _load(FILE)
+        self._network = _load(FILE, threads)
 
     def __call__(self, image: np.ndarray) -> Detections:
         """Find the faces; if there is none, look again for a small, dark or noisy one: larger, brighter, smaller."""
@@ -117,7 +119,7 @@ def decode(maps: Dict[str, np.ndarray], width: int, threshold: float) -> Tuple[n
     return np.concatenate(boxes).astype(np.float32), np.concatenate(scores).astype(np.float32)
 
 
-def _load(file: Path) -> Network:
+def _load(file: Path, threads: int) -> Network:
     """The network as a function from a padded picture (1, 3, H, W), float32 BGR of 0 to 255, to its maps."""
     if not file.is_file():
         raise FileNotFoundError(f'{file}: this installation of mmpose_sp lacks its face detector; install it again')
@@ -131,5 +133,7 @@ def _load(file: Path) -> Network:
             return dict(zip(OUTPUTS, network.forward(OUTPUTS)))
 
         return by_opencv
-    session = onnxruntime.InferenceSession(str(file), providers=['CPUExecutionProvider'])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(str(file), options, providers=['CPUExecutionProvider'])
     return lambda blob: dict(zip(OUTPUTS, session.run(OUTPUTS, {'input': blob})))
