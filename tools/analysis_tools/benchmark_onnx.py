@@ -3,8 +3,8 @@
     python tools/analysis_tools/benchmark_onnx.py FOLDER_OF_300W [--names LIST]
 
 Prints Markdown: error on the faces of the list (the 217 test faces) and CPU ms a face, of each of twenty faces the
-least of five rounds, then the median. First with boxes given, where only onnxruntime counts, from the crop to landmarks,
-confidences and covariances; then from the photograph, with the detector. Training faces of the folder give the ranges
+least of five rounds, then the median. First with boxes given, where only onnxruntime counts, from the crop to
+landmarks, confidences and covariances; then from the photograph, with the detector. Training faces give the ranges
 of the 8-bit file that is made here.
 """
 
