@@ -62,12 +62,14 @@ def fit_scale_and_floor(errors: np.ndarray, covariances: np.ndarray) -> Tuple[fl
         scale, floor = np.exp(x)
         return scale * covariances + floor * np.eye(2)
 
+    # scipy steps by 5% of a coordinate, and log 1 = 0 has none: the search would end at a scale of 1, where it began.
+    start = np.log([1.0, 0.1])
     found = minimize(
         lambda x: gaussian_loss(errors, covariance(x)),
-        np.log([1.0, 0.1]),
+        start,
         method='Nelder-Mead',
         bounds=[np.log((1e-3, 1e3))] * 2,
-        options=dict(xatol=1e-2, fatol=1e-5),
+        options=dict(xatol=1e-2, fatol=1e-5, initial_simplex=start + np.array([[0, 0], [0.5, 0], [0, 0.5]])),
     )
     scale, floor = np.exp(found.x)
     return float(scale), float(floor)

@@ -59,6 +59,15 @@ def test_the_fit_finds_the_temperature_of_hits_drawn_from_the_posterior(drawn, t
     assert calibration.temperature == pytest.approx(temperature, rel=0.1)
 
 
+@pytest.mark.parametrize('scale, floor', [(0.85, 0.03), (1.2, 0.1)])
+def test_the_fit_finds_scale_and_floor_of_errors_drawn_with_them(scale, floor):
+    rng = np.random.default_rng(3)
+    spreads = rng.gamma(2.0, 0.1, (40000, 2))
+    covariances = np.einsum('md,de->mde', spreads, np.eye(2))
+    errors = rng.normal(size=(40000, 2)) * np.sqrt(scale * spreads + floor)
+    assert measures.fit_scale_and_floor(errors, covariances) == pytest.approx((scale, floor), rel=0.05)
+
+
 def test_the_grid_variance_is_that_of_bilinear_labels():
     rng = np.random.default_rng(2)
     fractions = rng.uniform(size=(1, 4000, 2))
