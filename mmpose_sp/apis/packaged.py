@@ -13,7 +13,7 @@ PACKAGED = {
 DEFAULT = 'fast'
 INT8 = '_int8.onnx'  # end of the file with 8-bit convolutions
 #: Least mean confidence of a face that a detector found; those of upright faces are well above it (docs/detectors.md).
-MIN_CONFIDENCE = {'fast': 0.6, 'accurate': 0.5}
+MIN_CONFIDENCE = {'fast': 0.65, 'accurate': 0.5}
 
 
 def packaged_model(name: str = DEFAULT) -> Tuple[Path, Path]:
