@@ -76,7 +76,7 @@ def add_detection_arguments(parser: argparse.ArgumentParser, boxes: argparse._Ac
         '--min-confidence',
         type=float,
         metavar='C',
-        help='drop detected faces of a lower mean confidence (default: 0.65 for --model fast, 0.5 for accurate, else 0)',
+        help='drop detected faces of a lower mean confidence (default: 0.65 for --model fast, 0.5 accurate, else 0)',
     )
     parser.add_argument(
         '--refine',
