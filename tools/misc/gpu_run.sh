@@ -20,7 +20,7 @@ mkdir -p "$WORK"
 cd "$ROOT" || exit 2
 export PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1 PYTHON
 
-if [ "$DRY" = --dry-run ]; then
+if [ "$DRY" = '--dry-run' ]; then
     export MMPOSE_SP_TEST_DEVICE=cpu CUDA_VISIBLE_DEVICES='' OMP_NUM_THREADS=1
     DEVICE=cpu
     HEADS=(--heads sp dark rle --epochs 1 --rates 2e-3 --until finals --workers 0 --train-faces 16)
