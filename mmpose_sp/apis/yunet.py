@@ -35,7 +35,7 @@ class YuNetFaceDetector:
         max_side: Larger pictures are searched at this size (px of the longer side), smaller ones as they are.
         coarse_side: Pictures more than twice as large are searched at this size as well, for faces of more px than the
             network knows.
-        threads: That onnxruntime computes with; 0 for one a core.
+        threads: That onnxruntime computes with, 0 for one a core: on so small a network more of them mostly wait.
 
     Raises:
         FileNotFoundError: The installation lacks the network.
@@ -47,7 +47,7 @@ class YuNetFaceDetector:
         threshold: float = 0.5,
         max_side: int = 1024,
         coarse_side: int = 320,
-        threads: int = 0,
+        threads: int = 1,
     ) -> None:
         self.mapping = mapping
         self.threshold = threshold
