@@ -95,7 +95,11 @@ def main(argv=None) -> None:
         f'trials of {track.trial_epochs} epochs; NME in percent ({scheme.norm.replace("_", "-")}), FR and AUC at '
         f'{scheme.threshold:g}%.'
     )
-    written = [argument for argument in (argv if argv is not None else sys.argv[1:]) if argument != '--page-only']
+    written = list(sys.argv[1:] if argv is None else argv)
+    if '--work-dir' in written:  # of one machine; the command does without
+        at = written.index('--work-dir')
+        del written[at : at + 2]
+    written = [argument for argument in written if argument != '--page-only']
     write(comparison, out, heading, ' '.join(['python tools/benchmark_heads.py', *written]), scheme.threshold)
     print(f'written: {out}, {out.with_suffix(".json")}')
 
