@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from skimage.data import astronaut
+from tiny_run import write_config
 
 from mmpose_sp.apis import FaceLandmarker
 from mmpose_sp.models.losses import STARLoss, StructuredPredictionLoss
@@ -69,10 +69,11 @@ def test_the_joint_posterior():
 
 
 @pytest.mark.parametrize('model', ['fast', 'accurate'])
-def test_the_packaged_models(model):
-    photo, box = astronaut()[..., ::-1].copy(), [[170, 70, 280, 190]]
+def test_the_packaged_models(model, astronaut):
+    box = [[170, 70, 280, 190]]
     here, there = (
-        FaceLandmarker.from_packaged(model, device=device)(photo, bboxes=box)[0].faces[0] for device in ('cpu', DEVICE)
+        FaceLandmarker.from_packaged(model, device=device)(astronaut, bboxes=box)[0].faces[0]
+        for device in ('cpu', DEVICE)
     )
     np.testing.assert_allclose(there.landmarks, here.landmarks, atol=0.1)  # image px, a tenth of a crop px; TF32
 
@@ -85,23 +86,17 @@ def run(*command):
 
 
 @pytest.mark.parametrize('processes', [1, 2])
-def test_distributed_training(processes, tmp_path, monkeypatch):
+def test_distributed_training(processes, tmp_path):
     """By NCCL where there are GPUs, by gloo where there are none."""
     if DEVICE.startswith('cuda') and torch.cuda.device_count() < processes:
         pytest.skip(f'needs {processes} GPUs, there is {torch.cuda.device_count()}')
-    monkeypatch.syspath_prepend(ROOT / 'tests' / 'test_tools')
-    from tiny_run import write_config
-
     log = run(ROOT / 'tools/dist_train.sh', write_config(tmp_path), processes)
     assert 'Distributed training: True' in log
     assert 'Epoch(val) [1]' in log
 
 
 @pytest.mark.skipif(not DEVICE.startswith('cuda'), reason='needs a GPU: mmengine has --amp for these alone')
-def test_mixed_precision_trains(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / 'tests' / 'test_tools')
-    from tiny_run import write_config
-
+def test_mixed_precision_trains(tmp_path):
     assert 'Epoch(val) [1]' in run(sys.executable, ROOT / 'tools/train.py', write_config(tmp_path), '--amp')
 
 

@@ -39,10 +39,10 @@ class Row(NamedTuple):
 
 def rows_of(comparison: Comparison) -> List[Row]:
     """Contestants that were tested, the best on the validation faces first."""
-    rows = []
+    rows, known = [], comparison.records()
     for name in comparison.contestants:
         records: Dict[int, Record] = {}
-        for record in comparison.records().values():
+        for record in known.values():
             if record['contestant'] == name and 'scores' in record:
                 records[record['seed']] = record
         if records:
@@ -155,7 +155,7 @@ def write(comparison: Comparison, out: Path, heading: str, command: str, thresho
         threshold: Of FR and AUC, percent.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    records = {name: comparison.records()[name] for name in sorted(comparison.records())}
+    records = dict(sorted(comparison.records().items()))
     with atomic_path(str(out.with_suffix('.json'))) as temporary:
         Path(temporary).write_text(json.dumps(dict(track=comparison.track._asdict(), records=records)) + '\n')
     rows = rows_of(comparison)

@@ -12,11 +12,11 @@ from typing import Any, Dict, Iterator, Optional
 import numpy as np
 from mmengine.config import Config
 
+from mmpose_sp.cli import tools_folder
 from mmpose_sp.utils.atomic import atomic_path
 from mmpose_sp.utils.training_logs import find_logs, read_curve
 
 RECORD, CONFIG, LOG, LOCK = 'record.json', 'config.py', 'train.log', 'lock'
-TRAIN = Path(__file__).resolve().parents[2] / 'tools' / 'train.py'
 DIVERGED = 'FloatingPointError'  # of FiniteHook
 IGNORED = ('num_workers', 'persistent_workers')  # what does not change a training
 
@@ -81,7 +81,14 @@ def train(config: Config, folder: Path) -> Dict[str, Any]:
         RuntimeError: It ended in another way before its time; names the log.
     """
     config.dump(str(folder / CONFIG))
-    command = [sys.executable, str(TRAIN), str(folder / CONFIG), '--work-dir', str(folder), '--resume']
+    command = [
+        sys.executable,
+        str(tools_folder() / 'train.py'),
+        str(folder / CONFIG),
+        '--work-dir',
+        str(folder),
+        '--resume',
+    ]
     with open(folder / LOG, 'a') as log:
         code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, env=os.environ.copy()).returncode
     if code:

@@ -1,6 +1,6 @@
 """What a GPU machine without network needs, in one folder: wheels for its Python, and the faces, made smaller.
 
-    python tools/misc/gpu_pack.py data/300w OUT [--quality 75] [--python 3.12]
+    python tools/misc/gpu_pack.py data/300w OUT [--quality 65] [--python 3.12]
 
 OUT/wheels holds what the machine is not likely to have beside torch, torchvision, numpy, scipy, OpenCV and
 matplotlib; OUT/300w the faces of the 300-W part as JPEG of this quality, at their size. Then, on that machine, with
@@ -73,7 +73,7 @@ def main(argv=None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('data', type=Path, help='as tools/dataset_converters/300w2coco.py made it')
     parser.add_argument('out', type=Path)
-    parser.add_argument('--quality', type=int, default=75, help='of the JPEG files (default: %(default)s)')
+    parser.add_argument('--quality', type=int, default=65, help='of the JPEG files (default: %(default)s)')
     parser.add_argument('--python', default='3.12', help='of that machine (default: %(default)s)')
     args = parser.parse_args(argv)
     try:
