@@ -98,6 +98,7 @@ class Landmarker(BaseLandmarker):
                 f'{model}: gives NaN or infinity for a black picture; its weights are damaged, export it again'
             )
         self.joint = exported if joint is None else joint
+        self.tail_weight = notes.get('tail_weights', {}).get('off' if self.joint == 'off' else 'joined', 0.0)
         if self.joint not in ('off', exported):
             raise ValueError(
                 f"joint={joint!r}: {model} was exported with {exported!r} and can do that or 'off'; export it anew by "
@@ -169,6 +170,7 @@ class Landmarker(BaseLandmarker):
                     if whole is None
                     else transform_joint_covariance(whole, matrix).astype(np.float32),
                     quality=None if quality is None else float(quality),
+                    tail_weight=self.tail_weight,
                 )
             )
         return faces

@@ -273,7 +273,6 @@ def real_face(path: Path) -> Optional[Path]:
 
     from mmpose_sp import visualization as vis
     from mmpose_sp.apis import FaceLandmarker, draw_result
-    from mmpose_sp.apis.drawing import ELLIPSE_STD
     from mmpose_sp.codecs import boundary_curves
     from mmpose_sp.faces import transform_points
 
@@ -288,7 +287,7 @@ def real_face(path: Path) -> Optional[Path]:
     close = vis.draw_boundaries(
         close, [curve for boundary in landmarker.boundaries for curve in boundary_curves(points, boundary)]
     )
-    close = vis.draw_uncertainty(close, points, face.covariance * matrix[0, 0] ** 2, ELLIPSE_STD)
+    close = vis.draw_uncertainty(close, points, face.covariance * matrix[0, 0] ** 2, face.ellipse_radius())
     close = vis.draw_confidence(close, points, face.confidence, 2.5)
     vis.write_image(str(path), np.concatenate([whole, close], axis=1))
     print(f'{len(result.faces)} face, mean confidence {face.confidence.mean():.2f}')

@@ -6,9 +6,9 @@
     python tools/infer.py INPUT MODEL.onnx --out-dir out/            # by onnxruntime, without torch
 
 Pictures go to OUT_DIR/visualizations and one JSON file for each to OUT_DIR/predictions, in mmpose's format (a list of
-faces with keypoints, keypoint_scores, bbox, bbox_score; also keypoint_covariances in px^2). --json FILE puts all into
-one file: the list of faces for a picture, [{image, instances}] for several, [{frame_id, instances}] for a video, whose
-faces are followed and have a track_id.
+faces with keypoints, keypoint_scores, bbox, bbox_score; also keypoint_covariances in px^2 and their tail_weight).
+--json FILE puts all into one file: the list of faces for a picture, [{image, instances}] for several, [{frame_id,
+instances}] for a video, whose faces are followed and have a track_id.
 Pictures that cannot be used are listed at the end, and the exit status is then 1.
 A run that was stopped keeps what it had in a journal beside FILE or in OUT_DIR; the same command goes on from there.
 """

@@ -53,13 +53,14 @@ def evaluate(data: Collected, calibration: Calibration) -> Dict[str, object]:
     distance, spread = np.linalg.norm(errors, axis=-1), measures.standard_deviations(covariances)
     hits = measures.in_window(data.scores, data.labels)[data.counted]
     curve = measures.reliability(confidence, hits)
+    covered = measures.coverage(errors, covariances, tail_weight=calibration.tail_weight)
     return dict(
         landmarks=int(data.counted.sum()),
         error_px=round(float(distance.mean()), 4),
         pearson=round(float(pearsonr(spread, distance)[0]), 4),
         spearman=round(float(spearmanr(spread, distance)[0]), 4),
-        gaussian_loss=round(measures.gaussian_loss(errors, covariances), 4),
-        coverage=dict(zip(map(str, measures.LEVELS), measures.rounded(measures.coverage(errors, covariances)))),
+        ellipse_loss=round(measures.ellipse_loss(errors, covariances, calibration.tail_weight), 4),
+        coverage=dict(zip(map(str, measures.LEVELS), measures.rounded(covered))),
         mean_confidence=round(float(confidence.mean()), 4),
         hits=round(float(hits.mean()), 4),
         expected_calibration_error=round(curve.expected_error, 4),
@@ -92,7 +93,7 @@ def draw(data: Collected, calibration: Calibration, path: str) -> None:
         curve = measures.reliability(confidence, hits)
         label = f'{name}, ECE {curve.expected_error:.3f}'
         trust.plot(curve.confidence, curve.hits, 'o-', color=colour, ms=4, label=label)
-        cover.plot(levels, measures.coverage(errors, covariances, levels), color=colour, label=name)
+        cover.plot(levels, measures.coverage(errors, covariances, levels, used.tail_weight), color=colour, label=name)
         spread = measures.standard_deviations(covariances)
         tenths = np.array_split(np.argsort(spread), 10)
         both = ([np.sqrt((values[part] ** 2).mean()) for part in tenths] for values in (spread, distance))
@@ -265,8 +266,12 @@ def main(argv=None) -> None:
             after=evaluate(collected['test'], calibration),
             ellipses={
                 split: dict(
-                    sites=joining.ellipses(faces[split].points, faces[split].covariances, faces[split]),
-                    joined=joining.ellipses(*joining.joined_by(posterior, faces[split]), faces[split]),
+                    sites=joining.ellipses(
+                        faces[split].points, faces[split].covariances, calibration.tail_weight, faces[split]
+                    ),
+                    joined=joining.ellipses(
+                        *joining.joined_by(posterior, faces[split]), float(posterior.spread[2]), faces[split]
+                    ),
                 )
                 for split in ('val', 'test')
             },

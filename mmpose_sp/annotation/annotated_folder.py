@@ -9,11 +9,11 @@ import numpy as np
 
 from mmpose_sp.apis.base_landmarker import BaseLandmarker
 from mmpose_sp.apis.boxes import check_boxes
-from mmpose_sp.apis.drawing import ELLIPSE_STD
 from mmpose_sp.apis.journal import Journal
 from mmpose_sp.apis.results import FaceResult
 from mmpose_sp.apis.sources import open_source
 from mmpose_sp.convert.raw_faces import image_size
+from mmpose_sp.faces import ellipse_radius
 from mmpose_sp.faces.annotation_files import AnnotationError, some_of, tight_box
 from mmpose_sp.faces.coordinates import far_outside
 from mmpose_sp.utils.atomic import atomic_path
@@ -111,7 +111,7 @@ class AnnotatedFolder:
             'target': str(self.output.target),
             'pictures': [{'name': name, 'accepted': self.histories[name].accepted} for name in self.pictures],
             'curves': [{'indices': curve.indices, 'closed': curve.closed} for curve in self.landmarker.boundaries],
-            'ellipse': ELLIPSE_STD,
+            'ellipse': float(ellipse_radius(0.95, self.landmarker.tail_weight)),
         }
 
     def summary(self) -> str:

@@ -34,6 +34,7 @@ class BaseLandmarker(ABC):
     """
 
     has_posterior = True
+    tail_weight = 0.0  # of the covariances, see FaceResult.ellipse_radius
 
     def __init__(
         self,

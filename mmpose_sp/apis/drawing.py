@@ -12,8 +12,6 @@ from .results import ImageResult
 
 #: What can be drawn, in the order in which it is.
 LAYERS = ('boxes', 'boundaries', 'ellipses', 'landmarks', 'confidence')
-#: Standard deviations that reach from the landmark to the ellipse: 95% of a Gaussian in the plane.
-ELLIPSE_STD = 2.4477
 
 
 def draw_result(
@@ -60,7 +58,7 @@ def draw_result(
         if 'ellipses' in layers:
             if face.covariance is None:
                 raise ValueError('this model gives no covariances, so there are no ellipses to draw')
-            canvas = draw.draw_uncertainty(canvas, face.landmarks, face.covariance, ELLIPSE_STD)
+            canvas = draw.draw_uncertainty(canvas, face.landmarks, face.covariance, face.ellipse_radius())
         if 'landmarks' in layers:
             canvas = draw.draw_landmarks(canvas, face.landmarks, radius=radius)
         if 'confidence' in layers:

@@ -51,7 +51,7 @@ class FaceLandmarker(BaseLandmarker):
             time took the NME of the lite model from 3.43% to 3.27%, where the annotated boxes gave 3.23%. It doubles
             the time of the network. Boxes that were given are taken as they are. Defaults to 1.
         cfg_options: Changes of the config, such as ``{'model.test_cfg.flip_test': False}``.
-        calibration: The four numbers that make confidences and ellipses say what happens, see
+        calibration: The five numbers that make confidences and ellipses say what happens, see
             tools/posterior.py. Defaults to what the checkpoint stores; the identity ``Calibration()`` without.
         rotations: Degrees against the clock by which the picture is turned to look for faces, multiples
             of 90. ``(0, 90, 180, 270)`` finds lying and upside-down faces, and lands each upright in the network, for
@@ -111,6 +111,8 @@ class FaceLandmarker(BaseLandmarker):
         if joint not in (None, self.joint):
             raise ValueError(f'joint={joint!r}: this model predicts heatmaps that are no posterior')
         self.model.test_cfg['joint'] = self.joint
+        joined = self.joint != 'off'
+        self.tail_weight = float(self.model.head.posterior.spread[2]) if joined else self.calibration.tail_weight
         init_default_scope(cfg.get('default_scope', 'mmpose'))
         self.pipeline = Compose(cfg.test_dataloader.dataset.pipeline)
 
@@ -177,5 +179,6 @@ class FaceLandmarker(BaseLandmarker):
             box_score=float(found.bbox_scores[0]),
             heatmap_to_image=heatmap_to_image(self.codec, sample.input_center, sample.input_scale),
             score_maps=sample.pred_fields.heatmaps.cpu().numpy() if score_maps else None,
+            tail_weight=self.tail_weight,
             **joined,
         )

@@ -113,7 +113,8 @@ def metadata(
             'the test pipeline of this config has no GetBBoxCenterScale: how it cuts faces out cannot be '
             'told to the programs that use the file'
         )
-    codec = model.head.decoder
+    codec, posterior = model.head.decoder, model.head.posterior
+    joined = 0.0 if posterior is None else float(posterior.spread[2])
     names = model.dataset_meta.get('keypoint_id2name') or {}
     return dict(
         input_size=list(codec.input_size),
@@ -123,6 +124,7 @@ def metadata(
         dataset=model.dataset_meta['dataset_name'],
         flip_test=landmarker.flip_test,
         joint=landmarker.joint,
+        tail_weights=dict(off=codec.calibration.tail_weight, joined=joined),
         checkpoint_sha256=hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest(),
         landmark_names=[names.get(index, str(index)) for index in range(model.dataset_meta['num_keypoints'])],
     )

@@ -7,6 +7,7 @@ import numpy as np
 
 from mmpose_sp.faces import (
     compose,
+    ellipse_radius,
     transform_boxes,
     transform_covariances,
     transform_joint_covariance,
@@ -33,6 +34,7 @@ class FaceResult:
         track: Number of the face in a video that is tracked.
         joint_covariance: (2K, 2K) float32 px^2 of x_1, y_1, x_2, ...; None where landmarks are
             not joined.
+        tail_weight: Of :meth:`ellipse_radius`; 0 for a Gaussian.
         quality: In [0, 1], whether this is a face and its landmarks can be trusted: how much of what
             the shape prior leaves open the picture settled, less where no face looks so. None where landmarks are not
             joined.
@@ -48,6 +50,7 @@ class FaceResult:
     track: Optional[int] = None
     joint_covariance: Optional[np.ndarray] = None
     quality: Optional[float] = None
+    tail_weight: float = 0.0
 
     def condition(self, corrections: Mapping[int, Any]) -> 'FaceResult':
         """The face once some landmarks are known: they are put where they belong, and the others follow.
@@ -78,6 +81,11 @@ class FaceResult:
         blocks = whole.reshape(len(mean), 2, len(mean), 2)[range(len(mean)), :, range(len(mean))]
         mean, blocks, whole = (value.astype(np.float32) for value in (mean, blocks, whole))
         return replace(self, landmarks=mean, confidence=confidence, covariance=blocks, joint_covariance=whole)
+
+    def ellipse_radius(self, probability: float = 0.95) -> float:
+        """Standard deviations (roots of the eigenvalues of a covariance) from a landmark to the ellipse that should
+        hold it with this probability, see :func:`mmpose_sp.faces.ellipse_radius`."""
+        return float(ellipse_radius(probability, self.tail_weight))
 
     def __repr__(self) -> str:
         """One line: how many landmarks, how sure, where."""
@@ -134,8 +142,8 @@ class ImageResult:
 
         Returns:
             ``keypoints`` (K, 2), ``keypoint_scores`` (K,), ``bbox`` (one box x1 y1 x2 y2 in a list, as
-            mmpose has it), ``bbox_score``; ``keypoint_covariances`` (K, 2, 2) px^2, which mmpose does not have; and
-            ``track_id`` where faces are tracked.
+            mmpose has it), ``bbox_score``; ``keypoint_covariances`` (K, 2, 2) px^2, and their ``tail_weight``, see
+            :meth:`FaceResult.ellipse_radius`, which mmpose does not have; and ``track_id`` where faces are tracked.
         """
         return [
             {
@@ -143,7 +151,11 @@ class ImageResult:
                 'keypoint_scores': face.confidence.tolist(),
                 'bbox': [face.box.tolist()],
                 'bbox_score': float(face.box_score),
-                **({} if face.covariance is None else {'keypoint_covariances': face.covariance.tolist()}),
+                **(
+                    {}
+                    if face.covariance is None
+                    else {'keypoint_covariances': face.covariance.tolist(), 'tail_weight': face.tail_weight}
+                ),
                 **({} if face.track is None else {'track_id': face.track}),
             }
             for face in self.faces

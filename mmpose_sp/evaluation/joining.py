@@ -13,7 +13,7 @@ from mmpose_sp.faces import JOINT
 from mmpose_sp.posterior import Calibration, JointPosterior, fitting, landmark_blocks
 from mmpose_sp.posterior.joint import Shape, join, mean_deviation
 
-from .reliability import coverage, fit_scale_and_floor, gaussian_loss, rounded
+from .reliability import coverage, ellipse_loss, fit_scale_and_floor, fit_tail_weight, rounded
 from .scores import ced_auc, failure_rate, per_face_nme
 
 PART = 64  # faces joined at once
@@ -93,8 +93,10 @@ def fit_joint_posterior(
     fitted['prior_deviation'] = mean_deviation(torch.linalg.inv(shape.precision))
     posterior.load_state_dict({**fitted, 'spread': posterior.spread})
     found, covariances = joined_by(posterior, validation)
-    errors = (validation.labels - found).numpy()[validation.counted]
-    posterior.spread = torch.tensor(fit_scale_and_floor(errors, covariances.numpy()[validation.counted]))
+    errors, joined = (validation.labels - found).numpy()[validation.counted], covariances.numpy()[validation.counted]
+    scale, floor = fit_scale_and_floor(errors, joined)
+    tails = fit_tail_weight(errors, scale * joined + floor * np.eye(2))
+    posterior.spread = torch.tensor([scale, floor, tails])
     return posterior
 
 
@@ -229,7 +231,8 @@ def bootstrap(values: np.ndarray, draws: int = 5000, seed: int = 0) -> list:
     return rounded(np.quantile(means, [0.025, 0.975]), 3)
 
 
-def ellipses(found: Tensor, covariances: Tensor, faces: Faces) -> Dict[str, Any]:
+def ellipses(found: Tensor, covariances: Tensor, tail_weight: float, faces: Faces) -> Dict[str, Any]:
     """Log loss (nats a landmark, up to its constant) and coverage of the ellipses at :data:`reliability.LEVELS`."""
     errors, spread = (faces.labels - found).numpy()[faces.counted], covariances.numpy()[faces.counted]
-    return dict(gaussian_loss=round(gaussian_loss(errors, spread), 3), coverage=rounded(coverage(errors, spread), 3))
+    covered = coverage(errors, spread, tail_weight=tail_weight)
+    return dict(log_loss=round(ellipse_loss(errors, spread, tail_weight), 3), coverage=rounded(covered, 3))

@@ -11,6 +11,7 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.stats import mannwhitneyu
 from torch import Tensor
 
+from mmpose_sp.faces import ellipse_radius
 from mmpose_sp.posterior import Calibration, read_sites
 from mmpose_sp.posterior.calibration import GRID_VARIANCE
 
@@ -24,27 +25,38 @@ def squared_mahalanobis(errors: np.ndarray, covariances: np.ndarray) -> np.ndarr
     return (errors * np.linalg.solve(covariances, errors[..., None])[..., 0]).sum(axis=-1)
 
 
-def coverage(errors: np.ndarray, covariances: np.ndarray, levels: Sequence[float] = LEVELS) -> np.ndarray:
-    """Share of the landmarks inside of their ellipses of these probabilities.
-
-    The ellipse of probability q of a Gaussian in the plane is e' C^-1 e <= -2 log(1 - q).
+def coverage(
+    errors: np.ndarray, covariances: np.ndarray, levels: Sequence[float] = LEVELS, tail_weight: float = 0.0
+) -> np.ndarray:
+    """Share of the landmarks inside of their ellipses of these probabilities, see :func:`ellipse_radius`.
 
     Args:
         errors: (M, 2) annotation - prediction.
         covariances: (M, 2, 2), in the square of the unit of the errors.
         levels: Probabilities in (0, 1).
+        tail_weight: Of :func:`ellipse_radius`.
 
     Returns:
         (len(levels),); a calibrated model gives the levels themselves.
     """
-    radius = -2 * np.log1p(-np.asarray(levels, dtype=np.float64))
-    return (squared_mahalanobis(errors, covariances)[:, None] <= radius).mean(axis=0)
+    reached = ellipse_radius(levels, tail_weight) ** 2
+    return (squared_mahalanobis(errors, covariances)[:, None] <= reached).mean(axis=0)
 
 
-def gaussian_loss(errors: np.ndarray, covariances: np.ndarray) -> float:
-    """Mean negative log likelihood of errors (M, 2) under Gaussians of these covariances, without its constant."""
+def ellipse_loss(errors: np.ndarray, covariances: np.ndarray, tail_weight: float = 0.0) -> float:
+    """Mean negative log likelihood (nats) of errors (M, 2) under Student's t of these covariances, less log 2 pi.
+
+    Of covariance C and nu = 1 / tail_weight degrees of freedom, in the plane: log det C / 2 + log(1 - 2 / nu) + (nu / 2
+    + 1) log(1 + e' C^-1 e / (nu - 2)). The Gaussian, log det C / 2 + e' C^-1 e / 2, is the limit of tail weight 0.
+    """
     determinant = np.linalg.det(np.asarray(covariances, dtype=np.float64) + 1e-9 * np.eye(2))
-    return float((squared_mahalanobis(errors, covariances) + np.log(determinant)).mean() / 2)
+    distance = squared_mahalanobis(errors, covariances)
+    if tail_weight == 0:
+        of_distance = distance / 2
+    else:
+        of_distance = (0.5 / tail_weight + 1) * np.log1p(distance * tail_weight / (1 - 2 * tail_weight))
+        of_distance += np.log1p(-2 * tail_weight)
+    return float((of_distance + np.log(determinant) / 2).mean())
 
 
 def fit_scale_and_floor(errors: np.ndarray, covariances: np.ndarray) -> Tuple[float, float]:
@@ -65,7 +77,7 @@ def fit_scale_and_floor(errors: np.ndarray, covariances: np.ndarray) -> Tuple[fl
     # scipy steps by 5% of a coordinate, and log 1 = 0 has none: the search would end at a scale of 1, where it began.
     start = np.log([1.0, 0.1])
     found = minimize(
-        lambda x: gaussian_loss(errors, covariance(x)),
+        lambda x: ellipse_loss(errors, covariance(x)),
         start,
         method='Nelder-Mead',
         bounds=[np.log((1e-3, 1e3))] * 2,
@@ -73,6 +85,14 @@ def fit_scale_and_floor(errors: np.ndarray, covariances: np.ndarray) -> Tuple[fl
     )
     scale, floor = np.exp(found.x)
     return float(scale), float(floor)
+
+
+def fit_tail_weight(errors: np.ndarray, covariances: np.ndarray) -> float:
+    """The tail weight under which errors (M, 2) of given covariances (M, 2, 2) are most likely, within 0 and 0.45."""
+    found = minimize_scalar(
+        lambda weight: ellipse_loss(errors, covariances, weight), bounds=(0, 0.45), method='bounded'
+    )
+    return float(found.x)
 
 
 def peak_window(scores: Tensor) -> Tensor:
@@ -120,7 +140,8 @@ def log_loss(confidence: np.ndarray, hits: np.ndarray) -> float:
 def fit_calibration(
     scores: Tensor, labels: Tensor, predictions: Tensor, eps: float = 1.0, counted: Optional[np.ndarray] = None
 ) -> Calibration:
-    """Fit the temperature to the hits by their log loss, then scale and floor of the covariances by the likelihood.
+    """Fit the temperature to the hits by their log loss; by the likelihood scale and floor of the covariances, then
+    the weight of the tails.
 
     Args:
         scores: (B, K, h, w) of validation faces.
@@ -140,10 +161,11 @@ def fit_calibration(
     found = minimize_scalar(loss, bounds=(np.log(0.2), np.log(5)), method='bounded', options=dict(xatol=0.01))
     temperature = float(np.exp(found.x))
     used = Calibration(temperature, grid_variance=GRID_VARIANCE)
-    covariances = read_sites(scores, 'none', eps, used).covariance
+    covariances = read_sites(scores, 'none', eps, used).covariance.cpu().numpy()[counted]
     errors = (labels - predictions).cpu().numpy()[counted]
-    scale, floor = fit_scale_and_floor(errors, covariances.cpu().numpy()[counted])
-    return Calibration(temperature, scale, GRID_VARIANCE, floor).checked()
+    scale, floor = fit_scale_and_floor(errors, covariances)
+    tails = fit_tail_weight(errors, scale * covariances + floor * np.eye(2))
+    return Calibration(temperature, scale, GRID_VARIANCE, floor, tails).checked()
 
 
 def standard_deviations(covariances: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from .coordinates import (
     turned_to_image,
 )
 from .crop_list import CropList, read_crop_list, square_around
+from .ellipses import ellipse_radius
 from .schemes import (
     BOX_DIAGONAL,
     JOINT,
@@ -43,6 +44,7 @@ __all__ = [
     'compose',
     'crop_of_box',
     'crop_to_image',
+    'ellipse_radius',
     'find_scheme',
     'invert',
     'map_grid',

@@ -124,10 +124,11 @@ class JointPosterior(nn.Module):
         num_landmarks: K.
 
     Attributes:
-        calibration_values: (4,) of :class:`Calibration`, whose covariances are those of the sites.
+        calibration_values: (5,) of :class:`Calibration`, whose covariances are those of the sites.
         mean, precision, noise_precision: See :class:`Shape`.
         offset, slope: (2K,) d in input px and (2K, 2K) G.
-        spread: (2,) s and f (input px^2): the covariance to report is s V + f I.
+        spread: (3,) s, f (input px^2) and the tail weight (see :func:`mmpose_sp.faces.ellipse_radius`): the covariance
+            to report is s V + f I.
         prior_deviation: () what :func:`mean_deviation` says of P, input px.
     """
 
@@ -149,7 +150,7 @@ class JointPosterior(nn.Module):
         self.register_buffer('noise_precision', torch.eye(size))
         self.register_buffer('offset', torch.zeros(size))
         self.register_buffer('slope', torch.zeros(size, size))
-        self.register_buffer('spread', torch.tensor([1.0, 0.0]))
+        self.register_buffer('spread', torch.tensor([1.0, 0.0, 0.0]))
         self.register_buffer('prior_deviation', mean_deviation(torch.eye(size)))
 
     @classmethod
@@ -157,6 +158,14 @@ class JointPosterior(nn.Module):
         """An empty one for what a ``state_dict`` holds below ``prefix``, None if there is nothing."""
         mean = state.get(f'{prefix}mean')
         return None if mean is None else cls(mean.numel() // 2)
+
+    def _load_from_state_dict(self, state_dict: Dict[str, Tensor], prefix: str, *args) -> None:
+        """Weights that were packaged before tails were fitted say nothing about them: these of a Gaussian, 0."""
+        for name in ('calibration_values', 'spread'):
+            stored, own = state_dict.get(f'{prefix}{name}'), getattr(self, name)
+            if stored is not None and len(stored) == len(own) - 1:
+                state_dict[f'{prefix}{name}'] = torch.cat([stored, stored.new_zeros(1)])
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     @property
     def calibration(self) -> Calibration:

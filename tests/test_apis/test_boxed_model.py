@@ -14,6 +14,7 @@ from tools_by_path import load_tool
 
 from mmpose_sp.apis import Calibration, FaceLandmarker
 from mmpose_sp.apis.packaged import DEFAULT, PACKAGED, packaged_model, packaged_onnx, usual_min_confidence
+from mmpose_sp.faces import ellipse_radius
 from mmpose_sp.runtime import Landmarker
 
 MEGABYTES = {'fast': 3, 'accurate': 16}  # what each may weigh
@@ -96,12 +97,26 @@ def test_a_black_picture_gets_the_mean_face_and_no_trust(boxed):
 def test_the_calibration_of_the_file_is_applied(name, boxed):
     stored = torch.load(packaged_model(name)[1], weights_only=True)['state_dict']['head.posterior.calibration_values']
     assert boxed.calibration == Calibration(*stored.tolist()) != Calibration()
+    assert boxed.calibration.tail_weight > 0
     picture, box = noise(160, 160), [(20, 20, 140, 140)]
     plain = FaceLandmarker.from_packaged(name, device='cpu', calibration=Calibration(), joint='off')
     face = FaceLandmarker.from_packaged(name, device='cpu', joint='off')(picture, bboxes=box)[0].faces[0]
     raw = plain(picture, bboxes=box)[0].faces[0]
     np.testing.assert_array_equal(face.landmarks, raw.landmarks)
     assert not np.allclose(face.covariance, raw.covariance) and not np.allclose(face.confidence, raw.confidence)
+
+
+@pytest.mark.parametrize('joint', ['off', 'offset'])
+def test_the_tails_of_the_ellipses_come_with_the_file(name, joint):
+    stored = torch.load(packaged_model(name)[1], weights_only=True)['state_dict']
+    tails = stored[{'off': 'head.posterior.calibration_values', 'offset': 'head.posterior.spread'}[joint]][-1].item()
+    picture, boxes = noise(160, 160), [(20, 20, 140, 140)]
+    for landmarker in (
+        FaceLandmarker.from_packaged(name, device='cpu', joint=joint),
+        Landmarker.from_packaged(name, joint=joint),
+    ):
+        face = landmarker(picture, bboxes=boxes)[0].faces[0]
+        assert face.ellipse_radius(0.5) == pytest.approx(ellipse_radius(0.5, tails)) < ellipse_radius(0.5)
 
 
 def test_the_card_states_the_calibration_and_the_size(name):

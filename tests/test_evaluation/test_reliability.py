@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from mmpose_sp.evaluation import reliability as measures
 from mmpose_sp.posterior import Calibration, read_sites
@@ -68,6 +69,43 @@ def test_the_fit_finds_scale_and_floor_of_errors_drawn_with_them(scale, floor):
     assert measures.fit_scale_and_floor(errors, covariances) == pytest.approx((scale, floor), rel=0.05)
 
 
+def heavy_errors(degrees, count):
+    """Errors of Student's t with the covariances that are returned, too; its sums of squares are no Gaussian's."""
+    rng = np.random.default_rng(5)
+    roots = rng.normal(size=(count, 2, 2))
+    scales = roots @ roots.transpose(0, 2, 1) + 0.1 * np.eye(2)
+    gaussian = np.einsum('mij,mj->mi', np.linalg.cholesky(scales), rng.normal(size=(count, 2)))
+    errors = gaussian / np.sqrt(rng.chisquare(degrees, count) / degrees)[:, None]
+    return errors, scales * degrees / (degrees - 2)
+
+
+def test_the_fit_finds_the_tails_of_errors_drawn_with_them():
+    errors, covariances = heavy_errors(6, 60000)
+    tails = measures.fit_tail_weight(errors, covariances)
+    assert tails == pytest.approx(1 / 6, abs=0.01)
+    np.testing.assert_allclose(
+        measures.coverage(errors, covariances, (0.5, 0.9, 0.95), tails), [0.5, 0.9, 0.95], atol=0.01
+    )
+
+
+def test_gaussian_errors_have_no_tails():
+    rng = np.random.default_rng(6)
+    errors = rng.normal(size=(60000, 2))
+    assert measures.fit_tail_weight(errors, np.tile(np.eye(2), (60000, 1, 1))) < 0.01
+
+
+@pytest.mark.parametrize('degrees', [3.0, 6.0, 1e7])
+def test_the_loss_is_the_density_of_students_t(degrees):
+    errors, covariances = heavy_errors(6, 50)
+    expected = [
+        -stats.multivariate_t(shape=covariance * (degrees - 2) / degrees, df=degrees).logpdf(error) - np.log(2 * np.pi)
+        for error, covariance in zip(errors, covariances)
+    ]
+    assert measures.ellipse_loss(errors, covariances, 1 / degrees) == pytest.approx(np.mean(expected), abs=1e-6)
+    if degrees > 1e6:
+        assert measures.ellipse_loss(errors, covariances) == pytest.approx(np.mean(expected), abs=1e-5)
+
+
 def test_the_grid_variance_is_that_of_bilinear_labels():
     rng = np.random.default_rng(2)
     fractions = rng.uniform(size=(1, 4000, 2))
@@ -95,7 +133,13 @@ def test_window_moves_inward_at_the_border():
 
 @pytest.mark.parametrize(
     'name, value',
-    [('temperature', 0.0), ('temperature', 'warm'), ('covariance_scale', -1.0), ('covariance_floor', float('nan'))],
+    [
+        ('temperature', 0.0),
+        ('temperature', 'warm'),
+        ('covariance_scale', -1.0),
+        ('covariance_floor', float('nan')),
+        ('tail_weight', 0.5),
+    ],
 )
 def test_wrong_calibrations_of_a_checkpoint_are_named(name, value):
     with pytest.raises(ValueError, match=name):
