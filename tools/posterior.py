@@ -112,6 +112,19 @@ def draw(data: Collected, calibration: Calibration, path: str) -> None:
         figure.savefig(temporary, dpi=110)
 
 
+def ellipses(posterior: JointPosterior, faces: Faces) -> Dict[str, Any]:
+    """What the ellipses hold: of each landmark alone, and joined, also as if errors were Gaussian."""
+    from mmpose_sp.evaluation import joining
+
+    sites, joined = (faces.points, faces.covariances), joining.joined_by(posterior, faces)
+    return dict(
+        sites=joining.ellipses(*sites, posterior.calibration.tail_weight, faces),
+        sites_gaussian=joining.ellipses(*sites, 0.0, faces),
+        joined=joining.ellipses(*joined, float(posterior.spread[2]), faces),
+        joined_gaussian=joining.ellipses(*joined, 0.0, faces),
+    )
+
+
 def check_split(config: Config) -> None:
     """Refuse to call faces validation faces that are test faces.
 
@@ -264,17 +277,7 @@ def main(argv=None) -> None:
             calibration=calibration._asdict(),
             before=evaluate(collected['test'], Calibration()),
             after=evaluate(collected['test'], calibration),
-            ellipses={
-                split: dict(
-                    sites=joining.ellipses(
-                        faces[split].points, faces[split].covariances, calibration.tail_weight, faces[split]
-                    ),
-                    joined=joining.ellipses(
-                        *joining.joined_by(posterior, faces[split]), float(posterior.spread[2]), faces[split]
-                    ),
-                )
-                for split in ('val', 'test')
-            },
+            ellipses={split: ellipses(posterior, faces[split]) for split in ('val', 'test')},
         )
         with atomic_path(str(written[1])) as temporary:
             torch.save(posterior.state_dict(), temporary)
