@@ -8,6 +8,7 @@ and flip test are the same for all (mmpose_sp/rivals/contestants.py, tracks.py).
 trials on validation faces, three for everybody and more where the best is at the edge of these; then everybody trains,
 and the six best on validation from two more seeds. Test faces are read once per training, and choose nothing.
 
+--time measures what a step of each costs, for which the machine should be quiet: once at the end, with --page-only.
 Started again, it goes on where it was stopped. Started twice at once (on two cores, say), the two share the work. What
 the JSON file knows is not trained again, so it can be continued on another machine.
 """
@@ -39,6 +40,9 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--workers', type=int, default=2, help='processes that load faces (default: %(default)s)')
     parser.add_argument('--train-faces', type=int, default=0, help='at most so many for the offset (default: all)')
     parser.add_argument('--device', default='auto', help='for the tests (default: a GPU if there is one)')
+    parser.add_argument(
+        '--time', action='store_true', help='measure a step of each, in turn, on a quiet machine, one thread of a CPU'
+    )
     parser.add_argument('--page-only', action='store_true', help='only write what is known')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='of all trainings')
     args = parser.parse_args(argv)
@@ -48,13 +52,16 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def main(argv=None) -> None:
     args = parse_args(argv)
+    import torch
+
     from mmpose_sp.apis.model_loading import choose_device
+    from mmpose_sp.benchmarks.timing import Context
     from mmpose_sp.faces import find_scheme
-    from mmpose_sp.rivals import parts  # noqa: F401  registers what the heads need
     from mmpose_sp.rivals.comparison import Comparison, load_known, with_ours
     from mmpose_sp.rivals.contestants import CONTESTANTS, find
     from mmpose_sp.rivals.page import write
     from mmpose_sp.rivals.scoring import score
+    from mmpose_sp.rivals.step_costs import step_costs
     from mmpose_sp.rivals.tracks import TRACKS, base_config
     from mmpose_sp.utils.validation_faces import validated_on_test_faces
 
@@ -87,6 +94,12 @@ def main(argv=None) -> None:
         )
         if not args.page_only:
             comparison.run_until(STAGES.index(args.until))
+        costs = load_known(out.with_suffix('.json'), 'costs')
+        if args.time:
+            device = torch.device(choose_device(args.device))
+            threads = 1 if device.type == 'cpu' else torch.get_num_threads()
+            torch.set_num_threads(threads)
+            costs |= step_costs(comparison, Context(device, threads, False, work_dir))
     except (OSError, ValueError, RuntimeError) as error:
         args.parser.error(str(error))
     scheme = find_scheme(args.data.split('_')[0])
@@ -99,8 +112,8 @@ def main(argv=None) -> None:
     if '--work-dir' in written:  # of one machine; the command does without
         at = written.index('--work-dir')
         del written[at : at + 2]
-    written = [argument for argument in written if argument != '--page-only']
-    write(comparison, out, heading, ' '.join(['python tools/benchmark_heads.py', *written]), scheme.threshold)
+    written = [argument for argument in written if argument not in ('--page-only', '--time')]
+    write(comparison, out, heading, ' '.join(['python tools/benchmark_heads.py', *written]), scheme.threshold, costs)
     print(f'written: {out}, {out.with_suffix(".json")}')
 
 

@@ -180,6 +180,6 @@ def with_ours(names: List[str]) -> List[str]:
     return [*names, *{CONTESTANTS[name].variant_of for name in names if name in CONTESTANTS} - {'', *names}]
 
 
-def load_known(path: Path) -> Dict[str, Record]:
-    """The records of a JSON file that :func:`mmpose_sp.rivals.page.write` made; none if there is no such file."""
-    return json.loads(path.read_text())['records'] if path.is_file() else {}
+def load_known(path: Path, what: str = 'records') -> Dict[str, Any]:
+    """``records`` or ``costs`` of a JSON file that :func:`mmpose_sp.rivals.page.write` made; empty without it."""
+    return json.loads(path.read_text()).get(what, {}) if path.is_file() else {}

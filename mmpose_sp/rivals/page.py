@@ -16,6 +16,7 @@ from mmpose_sp.utils.training_logs import Curve, epochs_to_reach
 from .comparison import Comparison, Record
 from .contestants import OURS
 from .scoring import ALONE, JOINED, OFFSET, READINGS
+from .step_costs import StepCost
 
 ROWS = {ALONE: 'as the head reads', OFFSET: '+ offset of the annotations', JOINED: '+ landmarks joined'}
 
@@ -85,7 +86,7 @@ def result_table(comparison: Comparison, rows: List[Row], reading: str, threshol
     return table(lines)
 
 
-def cost_table(comparison: Comparison, rows: List[Row]) -> str:
+def cost_table(comparison: Comparison, rows: List[Row], costs: Dict[str, list]) -> str:
     """Markdown of what a training costs, and when it passes the final validation NME of others."""
     targets = {name: row for name in ('star', 'softargmax') for row in rows if row.name == name}
     rival = next((row for row in rows if not row.name.startswith(OURS)), None)
@@ -102,13 +103,15 @@ def cost_table(comparison: Comparison, rows: List[Row]) -> str:
             'learning rate': f'{record["rate"]:g}',
             'commit': record.get('commit', ''),
             'trials': ', '.join(f'{r["rate"]:g}: {_shown(r["best"])}' for r in comparison.trials(tried)),
-            's a step': f'{record["step_s"]:.3f}' if record['step_s'] else '',
-            'GPU MB': record['memory_mb'],
             'confidence AUROC': f'{np.mean([r["scores"]["auroc"] for r in row.records.values()]):.3f}',
         }
+        cost = StepCost(*costs[row.name]) if row.name in costs else None
+        if cost:
+            line |= {'ms a step': f'{cost.ms:.0f}', 'of ours': f'{cost.over_ours:.2f}', 'MB': f'{cost.megabytes:.0f}'}
         for name, target in targets.items():
             epoch = epochs_to_reach(row.curve, float(target.curve.values[-1]))
-            line[f'epochs to {comparison.contestants[name].title}'] = '' if epoch is None else epoch
+            seconds = f' ({epoch * cost.steps * cost.ms / 1e3:.0f} s)' if cost and epoch is not None else ''
+            line[f'epochs to {comparison.contestants[name].title}'] = '' if epoch is None else f'{epoch}{seconds}'
         lines.append(line)
     return table(lines)
 
@@ -144,7 +147,9 @@ def draw_curves(comparison: Comparison, rows: List[Row], path: Path) -> None:
         figure.savefig(temporary, dpi=110)
 
 
-def write(comparison: Comparison, out: Path, heading: str, command: str, threshold: float) -> None:
+def write(
+    comparison: Comparison, out: Path, heading: str, command: str, threshold: float, costs: Dict[str, list]
+) -> None:
     """The page ``out`` (.md), and beside it its JSON and pictures.
 
     Args:
@@ -153,11 +158,14 @@ def write(comparison: Comparison, out: Path, heading: str, command: str, thresho
         heading: Of the page.
         command: That makes it.
         threshold: Of FR and AUC, percent.
+        costs: Of contestants, see :class:`StepCost`; may be empty.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     records = dict(sorted(comparison.records().items()))
     with atomic_path(str(out.with_suffix('.json'))) as temporary:
-        Path(temporary).write_text(json.dumps(dict(track=comparison.track._asdict(), records=records)) + '\n')
+        Path(temporary).write_text(
+            json.dumps(dict(track=comparison.track._asdict(), costs=costs, records=records)) + '\n'
+        )
     rows = rows_of(comparison)
     parts = [heading]
     if rows:
@@ -166,7 +174,7 @@ def write(comparison: Comparison, out: Path, heading: str, command: str, thresho
         shown = {comparison.contestants[row.name].title: row.errors(JOINED, [min(row.records)])[0] for row in rows[:8]}
         plot_ced(shown, threshold, str(ced), title='joined, first seed')
         parts += [f'## {ROWS[r].capitalize()}\n\n{result_table(comparison, rows, r, threshold)}' for r in READINGS]
-        parts += [f'## Costs and speed\n\n{cost_table(comparison, rows)}']
+        parts += [f'## Costs and speed\n\n{cost_table(comparison, rows, costs)}']
         parts += [f'![NME against epochs]({curves.name})\n\n![CED]({ced.name})']
     trials = {name: comparison.trials(name) for name in comparison.contestants}
     waiting = [name for name in comparison.contestants if not any(row.name == name for row in rows)]

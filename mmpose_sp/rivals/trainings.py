@@ -9,12 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, Iterator, Optional
 
-import numpy as np
 from mmengine.config import Config
 
 from mmpose_sp.cli import tools_folder
 from mmpose_sp.utils.atomic import atomic_path
-from mmpose_sp.utils.training_logs import find_logs, read_curve
+from mmpose_sp.utils.training_logs import read_curve
 
 RECORD, CONFIG, LOG, LOCK = 'record.json', 'config.py', 'train.log', 'lock'
 DIVERGED = 'FloatingPointError'  # of FiniteHook
@@ -74,8 +73,7 @@ def train(config: Config, folder: Path) -> Dict[str, Any]:
     """Train, or go on; what the training said.
 
     Returns:
-        ``curve``: epochs and validation NME; ``best``; ``step_s``: median seconds of a step, its faces loaded;
-        ``memory_mb``: of a GPU, None on a CPU. A training that diverged has ``best`` None and an ``error``.
+        ``curve``: epochs and validation NME; ``best``. A training that diverged has ``best`` None and an ``error``.
 
     Raises:
         RuntimeError: It ended in another way before its time; names the log.
@@ -100,21 +98,7 @@ def train(config: Config, folder: Path) -> Dict[str, Any]:
     return dict(
         curve=[curve.epochs.tolist(), [round(float(value), 4) for value in curve.values]],
         best=round(float(curve.values.min()), 4),
-        **costs(folder),
     )
-
-
-def costs(folder: Path) -> Dict[str, Optional[float]]:
-    """Seconds of a step and memory, from the logs of a training."""
-    times, memory = [], []
-    for log in find_logs(str(folder)):
-        for line in log.read_text().splitlines():
-            values = json.loads(line)
-            if 'time' in values and 'lr' in values:
-                times.append(values['time'])
-                memory.append(values.get('memory'))
-    known = [value for value in memory if value]
-    return dict(step_s=round(float(np.median(times)), 4) if times else None, memory_mb=max(known) if known else None)
 
 
 def write_record(record: Dict[str, Any], folder: Path) -> None:

@@ -11,11 +11,14 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
+from tiny_run import write_config
 
+from mmpose_sp.apis.model_loading import load_config
 from mmpose_sp.rivals import comparison as module
 from mmpose_sp.rivals import page, parts  # noqa: F401  parts registers
 from mmpose_sp.rivals.comparison import Comparison, load_known, with_ours
 from mmpose_sp.rivals.contestants import CONTESTANTS, OURS, find
+from mmpose_sp.rivals.step_costs import training_step
 from mmpose_sp.rivals.tracks import TRACKS, Run, training_config
 from mmpose_sp.rivals.trainings import claim, identity, write_record
 
@@ -32,7 +35,7 @@ def made_up(optima=OPTIMA):
         trained.append(folder.name)
         best = 4 + abs(np.log(rate / optima[name])) + 0.01 * config.randomness.seed
         (folder / 'best_NME_epoch_2.pth').write_bytes(b'')
-        return dict(curve=[[2, 4], [9.0, best]], best=round(best, 4), step_s=0.5, memory_mb=None)
+        return dict(curve=[[2, 4], [9.0, best]], best=round(best, 4))
 
     return train, trained
 
@@ -142,10 +145,30 @@ def test_one_process_at_a_time_works_in_a_folder(tmp_path):
 def test_the_page_has_a_row_for_everybody_and_its_json_starts_another_machine(started, tmp_path):
     comparison = started(['sp', 'dark', 'msra'])
     comparison.run_until(2)
-    page.write(comparison, tmp_path / 'heads.md', '# Heads', 'python ...', 5.0)
+    page.write(comparison, tmp_path / 'heads.md', '# Heads', 'python ...', 5.0, {})
     text = (tmp_path / 'heads.md').read_text()
     assert all(text.count(f'| {CONTESTANTS[name].title} ') == 4 for name in ('sp', 'dark', 'msra'))  # four tables
     assert load_known(tmp_path / 'heads.json') == json.loads(json.dumps(comparison.records()))
+
+
+def test_the_page_counts_the_seconds_to_a_target(started):
+    comparison = started(['sp', 'star'])
+    comparison.run_until(1)
+    rows = page.rows_of(comparison)
+    table = page.cost_table(comparison, rows, {'sp': [250.0, 1.0, 80.0, 68]})
+    passed = next(line for line in table.splitlines() if line.startswith('| Ours'))
+    # ours has 9.0 at epoch 2, below where STAR's made-up training ends: 2 epochs of 68 steps of 0.25 s
+    assert '| 2 (34 s)' in passed and '| 250 ' in passed
+
+
+def test_a_step_is_one_of_training(tmp_path):
+    config = load_config(write_config(tmp_path))
+    step, count = training_step(config, torch.device('cpu'))
+    first = {name: value.item() for name, value in step().items() if 'loss' in name}
+    for _ in range(5):
+        step()
+    assert count == 2  # five faces in batches of four
+    assert step()['loss_kpt'].item() < first['loss_kpt']
 
 
 def test_the_page_averages_seeds(started):

@@ -65,7 +65,7 @@ BENCHMARK=(--device "$DEVICE" --out "$RESULTS/speed.json")
 
 step tests "$PYTHON" -m pytest -p no:cacheprovider tests/test_gpu.py tests/test_speed
 step speed "$PYTHON" tools/analysis_tools/benchmark_speed.py "${BENCHMARK[@]}"
-step heads "$PYTHON" tools/benchmark_heads.py --track gpu "${HEADS[@]}" --work-dir "$WORK/heads" \
+step heads "$PYTHON" tools/benchmark_heads.py --track gpu --time "${HEADS[@]}" --work-dir "$WORK/heads" \
     --out "$RESULTS/heads.md" --cfg-options model.backbone.init_cfg=None "${LOADERS[@]}" "${HEAD_OPTIONS[@]}"
 for OBJECTIVE in sp star softargmax; do
     NAME="td-hm_aam-hg4_$OBJECTIVE-1xb16-60e_300w-part-256x256"
