@@ -6,6 +6,7 @@ VENV := .venv/bin
 .PHONY: help setup demo test test-fast coverage docs format format-check lint types env-check lock clean
 
 help:
+	@echo 'make setup      .venv with all that the lock names (PYTHON=, TORCH=cpu, MMCV=compiled)'
 	@echo 'make demo       train, test and draw a landmark model on synthetic faces'
 	@echo 'make test       run the tests (ARGS="-k name" picks some)'
 	@echo 'make test-fast  those that take no tool through a training: for the edit loop'

@@ -1,7 +1,9 @@
-"""Every head of mmpose beside ours on one network: trains, tests and writes one page and one JSON file.
+"""Heads of mmpose beside ours on one network: trains, tests and writes one page and one JSON file.
 
     python tools/benchmark_heads.py                                   # LiteUNet at 128 px, the 300-W part, on a CPU
-    python tools/benchmark_heads.py --track gpu --data wflw --cfg-options val_dataloader.dataset.ann_file=...
+    python tools/benchmark_heads.py --track gpu --data wflw --cfg-options \
+        train_dataloader.dataset.ann_file=annotations/face_landmarks_wflw_train_part.json \
+        val_dataloader.dataset.ann_file=annotations/face_landmarks_wflw_val.json
 
 Each contestant has the codec and the loss that mmpose ships for it; network, faces, augmentation, optimizer, steps
 and flip test are the same for all (mmpose_sp/rivals/contestants.py, tracks.py). Learning rates are chosen by short

@@ -36,7 +36,7 @@ from mmpose_sp.utils.own_host import is_own_host
 CLOSE_UP, MAX_CLOSE_UPS = 640, 8
 POLICY = b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
 NO_FACE = (
-    '**No face found.** The detector looks for upright frontal faces. If the picture is one face, tick '
+    '**No face found.** Faces from some 20 px on are found, best upright ones. If the picture is one face, tick '
     '"the whole picture is one face".'
 )
 

@@ -11,7 +11,8 @@ than to a network, from another model's file, so that training faces are not run
 of the config's dataloaders.
 
 Validation and test faces must differ: where a config validates on the test file, hold training faces out with the
-converter's --val-fraction and give their file by ``--cfg-options val_dataloader.dataset.ann_file=...``. Of a model of
+converter's --val-fraction and give both files by ``--cfg-options train_dataloader.dataset.ann_file=...
+val_dataloader.dataset.ann_file=...``, or the config that the training wrote into its work folder. Of a model of
 heatmaps (mmpose's HeatmapHead), which are no posterior, only the table is printed: one constant noise for all sites.
 """
 
@@ -138,7 +139,8 @@ def check_split(config: Config) -> None:
         raise ValueError(
             f'the config validates on its test faces ({shared}), so the calibration would be measured on what it was '
             'fitted on. Hold training faces out with --val-fraction of the converter (a model trained without them is '
-            'needed) and give their file: --cfg-options val_dataloader.dataset.ann_file=... (--fit test fits on the '
+            'needed) and give both files: --cfg-options train_dataloader.dataset.ann_file=... '
+            'val_dataloader.dataset.ann_file=... (--fit test fits on the '
             'test faces and says so in the report)'
         )
 

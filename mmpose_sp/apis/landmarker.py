@@ -44,12 +44,11 @@ class FaceLandmarker(BaseLandmarker):
         batch_size: Faces that the network sees at once. Defaults to 32.
         min_confidence: Detected faces whose landmarks have a lower mean confidence are dropped: those
             that are none, that the border cuts, or that stand on their heads. Faces in boxes that were given always
-            stay. Defaults to 0.6 and 0.5 for the packaged models 'fast' and 'accurate', and to 0 for others: look at
+            stay. Defaults to 0.65 and 0.5 for the packaged models 'fast' and 'accurate', and to 0 for others: look at
             some results first.
         refine: How often a detected face is cropped anew, by the box around the landmarks that were found, which
-            is the box of the training. On the 104 faces of the 300-W part's validation list that the cascade finds, one
-            time took the NME of the lite model from 3.43% to 3.27%, where the annotated boxes gave 3.23%. It doubles
-            the time of the network. Boxes that were given are taken as they are. Defaults to 1.
+            is the box of the training; docs/detectors.md has what it brings. It doubles the time of the network. Boxes
+            that were given are taken as they are. Defaults to 1.
         cfg_options: Changes of the config, such as ``{'model.test_cfg.flip_test': False}``.
         calibration: The five numbers that make confidences and ellipses say what happens, see
             tools/posterior.py. Defaults to what the checkpoint stores; the identity ``Calibration()`` without.

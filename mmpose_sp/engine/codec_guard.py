@@ -1,5 +1,7 @@
 """Refuses a run whose labels, crops and decoder do not fit together."""
 
+import logging
+
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
@@ -25,18 +27,26 @@ class CodecGuardHook(Hook):
         decoder = getattr(getattr(model, 'head', None), 'decoder', None)
         if decoder is None:
             return
-        if isinstance(runner._train_loop, BaseLoop) and getattr(decoder, 'label_std', 0):
-            std, stride = decoder.label_std, decoder.scale_factor[0]
-            runner.logger.info(
-                f'Labels are smoothed ({decoder.smoothing}, gamma {decoder.gamma:g}): standard deviation {std:.3f} '
-                f'heatmap px = {std * stride:.2f} input px, before the share of the edges'
-            )
         for name in ('train', 'val', 'test'):
             loop = getattr(runner, f'_{name}_loop')
             if isinstance(loop, BaseLoop):
-                found = disagreements(decoder, transforms_of(loop.dataloader.dataset))
+                transforms = list(transforms_of(loop.dataloader.dataset))
+                if name == 'train':
+                    say_width(transforms, runner.logger)
+                found = disagreements(decoder, transforms)
                 if found:
                     raise ValueError(
                         f'{name}_dataloader does not fit model.head.decoder: {"; ".join(found)}. '
                         'Give both one codec, as the configs do: codec=dict(...) once, for the dataset and the decoder'
                     )
+
+
+def say_width(transforms: list, logger: logging.Logger) -> None:
+    """How far the codec of a pipeline, which may be another than the decoder, smooths the labels."""
+    for codec in (getattr(transform, 'encoder', None) for transform in transforms):
+        std = getattr(codec, 'label_std', 0)
+        if std:
+            logger.info(
+                f'Labels are smoothed ({codec.smoothing}, gamma {codec.gamma:g}): standard deviation {std:.3f} '
+                f'heatmap px = {std * codec.scale_factor[0]:.2f} input px, before the share of the edges'
+            )

@@ -1,5 +1,6 @@
 """Labels of another size or codec than the decoder's are refused before the first step, also by mmpose's train.py."""
 
+import logging
 import re
 import runpy
 import sys
@@ -11,6 +12,7 @@ from tiny_run import write_config
 
 from mmpose_sp.codecs import ImageAwareLabelSmoothing
 from mmpose_sp.codecs.agreement import disagreements, transforms_of
+from mmpose_sp.engine.codec_guard import say_width
 from mmpose_sp.utils.launch import mmpose_tool
 
 CROP = Namespace(input_size=(64, 64))
@@ -38,6 +40,13 @@ def test_what_does_not_fit_is_said(decoder, encoder, crop, message):
 def test_what_fits_passes():
     other = MSRAHeatmap((64, 64), (16, 16), 2)
     assert disagreements(codec(), [CROP, Namespace(), Namespace(encoder=[other, codec()])]) == []
+
+
+def test_the_log_says_the_width_of_the_labels_that_train(caplog):
+    wide = ImageAwareLabelSmoothing((64, 64), (16, 16), smoothing='isotropic', gamma=0.25)
+    with caplog.at_level('INFO'):
+        say_width([CROP, Namespace(encoder=wide)], logging.getLogger())
+    assert f'gamma 0.25): standard deviation {wide.label_std:.3f} heatmap px = {4 * wide.label_std:.2f}' in caplog.text
 
 
 def test_datasets_within_datasets_are_looked_at():
