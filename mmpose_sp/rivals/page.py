@@ -179,8 +179,10 @@ def write(
     trials = {name: comparison.trials(name) for name in comparison.contestants}
     waiting = [name for name in comparison.contestants if not any(row.name == name for row in rows)]
     if waiting:
+        tried = {name: {r['rate']: _shown(r['best']) for r in trials[name]} for name in waiting}
+        rates = sorted({rate for of in tried.values() for rate in of})
         lines = [
-            {'head': comparison.contestants[name].title, **{f'{r["rate"]:g}': _shown(r['best']) for r in trials[name]}}
+            {'head': comparison.contestants[name].title, **{f'{rate:g}': tried[name].get(rate, '') for rate in rates}}
             for name in waiting
         ]
         parts += [f'## Not tested yet\n\nValidation NME of the trials, by learning rate.\n\n{table(lines)}']
