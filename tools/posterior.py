@@ -28,11 +28,9 @@ import numpy as np
 
 from mmpose_sp.apis.arguments import add_trained_arguments
 from mmpose_sp.faces import crop_of_box, crop_to_image, find_scheme, invert, transform_points
-from mmpose_sp.utils.atomic import atomic_path, write_text
+from mmpose_sp.utils.atomic import atomic_path, save_figure, write_text
 
 if TYPE_CHECKING:
-    from mmengine.config import Config
-
     from mmpose_sp.apis.collected_faces import Collected
     from mmpose_sp.evaluation.joining import Faces
     from mmpose_sp.posterior import Calibration, JointPosterior
@@ -74,14 +72,12 @@ def evaluate(data: Collected, calibration: Calibration) -> Dict[str, object]:
 
 def draw(data: Collected, calibration: Calibration, path: str) -> None:
     """Reliability, coverage, and actual against predicted error; before and after."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     from mmpose_sp.evaluation import reliability as measures
     from mmpose_sp.posterior import Calibration, read_sites
 
     figure = Figure(figsize=(13, 4.2), layout='constrained')
-    FigureCanvasAgg(figure)
     trust, cover, scatter = figure.subplots(1, 3)
     errors = (data.labels - data.predictions).numpy()[data.counted]
     distance = np.linalg.norm(errors, axis=-1)
@@ -109,8 +105,7 @@ def draw(data: Collected, calibration: Calibration, path: str) -> None:
         axes.plot([low, high], [low, high], ':', color='k', lw=1)
         axes.legend(frameon=False)
         axes.grid(alpha=0.3)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+    save_figure(figure, path, 110)
 
 
 def ellipses(posterior: JointPosterior, faces: Faces) -> Dict[str, Any]:
@@ -124,25 +119,6 @@ def ellipses(posterior: JointPosterior, faces: Faces) -> Dict[str, Any]:
         joined=joining.ellipses(*joined, float(posterior.spread[2]), faces),
         joined_gaussian=joining.ellipses(*joined, 0.0, faces),
     )
-
-
-def check_split(config: Config) -> None:
-    """Refuse to call faces validation faces that are test faces.
-
-    Raises:
-        ValueError: Both loaders read the same annotation file; names it and the fix.
-    """
-    from mmpose_sp.utils.validation_faces import validated_on_test_faces
-
-    shared = validated_on_test_faces(config)
-    if shared:
-        raise ValueError(
-            f'the config validates on its test faces ({shared}), so the calibration would be measured on what it was '
-            'fitted on. Hold training faces out with --val-fraction of the converter (a model trained without them is '
-            'needed) and give both files: --cfg-options train_dataloader.dataset.ann_file=... '
-            'val_dataloader.dataset.ann_file=... (--fit test fits on the '
-            'test faces and says so in the report)'
-        )
 
 
 def annotated(loader: Dict[str, Any], codec: Any) -> Faces:
@@ -231,11 +207,12 @@ def main(argv=None) -> None:
     from mmpose_sp.evaluation import joining
     from mmpose_sp.evaluation import reliability as measures
     from mmpose_sp.posterior import Calibration
+    from mmpose_sp.utils.validation_faces import refuse_test_faces
 
     try:
         config = load_config(args.config, args.cfg_options)
         if args.fit == 'val':
-            check_split(config)
+            refuse_test_faces(config)
         config.model.test_cfg = dict(config.model.get('test_cfg') or {}, output_heatmaps=True, joint='off')
         model = load_model(config, args.checkpoint, choose_device(args.device))
         is_posterior = has_posterior(model)

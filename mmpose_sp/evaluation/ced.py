@@ -4,10 +4,9 @@ import os
 from typing import Dict, Optional
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from mmpose_sp.utils.atomic import atomic_path
+from mmpose_sp.utils.atomic import save_figure
 
 from .scores import ced_auc, failure_rate
 
@@ -23,9 +22,9 @@ def plot_ced(
 ) -> str:
     """Draw the CED of one or more sets of faces, or of one or more methods, up to ``threshold``.
 
-    Where no error is that small, the axis goes on to the largest, with a line at the threshold. The
-    curves are the exact staircases; the legend gives NME, failure rate and AUC of each. Drawn without
-    pyplot, so neither a display nor global state is needed. The file appears complete or not at all.
+    Where no error is that small, the axis goes on to the largest, with a line at the threshold. The curves are the
+    exact staircases; the legend gives NME, failure rate and AUC of each. Drawn without pyplot, so neither a display nor
+    global state is needed. The file appears complete or not at all.
 
     Args:
         errors: name of the curve -> (N,) errors of its faces, percent.
@@ -38,14 +37,12 @@ def plot_ced(
         ``path``.
 
     Raises:
-        ValueError: no curve, an unknown suffix, or errors that cannot be scored (the curve is
-            named).
+        ValueError: no curve, an unknown suffix, or errors that cannot be scored (the curve is named).
     """
     check_ced_path(path)
     if not errors:
         raise ValueError(f'{path}: there is no curve to draw')
     figure = Figure(figsize=(6.4, 4.8), layout='constrained')
-    FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     values = np.concatenate([np.ravel(nme) for nme in errors.values()])
     end = 1.05 * values.max() if values.size and values.min() > threshold else threshold
@@ -67,8 +64,7 @@ def plot_ced(
     axes.set_xlabel('NME [%]' + (f', {norm_name}' if norm_name else ''))
     axes.grid(alpha=0.3)
     axes.legend(loc='best', fontsize='small')
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=150)
+    save_figure(figure, path, 150)
     return path
 
 

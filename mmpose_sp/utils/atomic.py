@@ -4,7 +4,10 @@ import errno
 import os
 import tempfile
 from contextlib import contextmanager
-from typing import Iterator, Union
+from typing import TYPE_CHECKING, Iterator, Union
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @contextmanager
@@ -43,6 +46,12 @@ def write_text(path: Union[str, 'os.PathLike[str]'], text: str) -> None:
     """Write a text file, whole or not at all; raises as :func:`atomic_path`."""
     with atomic_path(os.fspath(path)) as temporary, open(temporary, 'w', encoding='utf-8') as file:
         file.write(text)
+
+
+def save_figure(figure: 'Figure', path: Union[str, 'os.PathLike[str]'], dpi: int) -> None:
+    """Write a figure of matplotlib in the format of the suffix, whole or not at all; raises as :func:`atomic_path`."""
+    with atomic_path(os.fspath(path)) as temporary:
+        figure.savefig(temporary, dpi=dpi)
 
 
 def check_target(path: str) -> None:

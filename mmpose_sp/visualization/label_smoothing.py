@@ -4,12 +4,11 @@ from typing import Optional, Sequence
 
 import cv2
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from mmpose_sp.codecs import ImageAwareLabelSmoothing, SmoothingStages
-from mmpose_sp.utils.atomic import atomic_path
+from mmpose_sp.utils.atomic import save_figure
 from mmpose_sp.utils.images import as_bgr
 
 from .draw import ellipse_axes
@@ -75,7 +74,6 @@ def plot_stages(
     codec: ImageAwareLabelSmoothing,
     selected: Sequence[int],
     path: str,
-    title: Optional[str] = None,
 ) -> str:
     """Draw the smoothing pipeline of a face (Fig. 1 a-g): the face, and one row of stages per selected landmark.
 
@@ -99,7 +97,6 @@ def plot_stages(
     cells = stages.joint_patches.shape[-1]
     rows, columns = len(selected), len(STAGES)
     figure = Figure(figsize=(1.5 * (rows + columns) + 0.6, 1.6 * rows + 0.5), layout='constrained')
-    FigureCanvasAgg(figure)
     grid = figure.add_gridspec(rows, rows + columns)
     face = figure.add_subplot(grid[:, :rows])
     heat = label_heatmap(landmarks, shapes * np.outer(stride, stride), image.shape[1::-1])
@@ -139,10 +136,9 @@ def plot_stages(
                 axis.set_xlabel(f'std used {major:.3f} x {minor:.3f} px', fontsize=7)
             if column == 4:
                 axis.set_xlabel('fourth root', fontsize=7)
-    face.set_title(r'(a) N(y, $\Sigma_M$) of all landmarks' + (f', {title}' if title else ''), fontsize=9)
+    face.set_title(r'(a) N(y, $\Sigma_M$) of all landmarks', fontsize=9)
     face.axis('off')
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=140)
+    save_figure(figure, path, 140)
     return path
 
 
@@ -179,7 +175,6 @@ def plot_spread(
     per_line = max(1, 6 // columns)
     lines = -(-len(selected) // per_line)
     figure = Figure(figsize=(2.1 * columns * min(per_line, len(selected)), 2.3 * lines + 0.3), layout='constrained')
-    FigureCanvasAgg(figure)
     axes = figure.subplots(lines, columns * min(per_line, len(selected)), squeeze=False).ravel()
     for axis in axes:
         axis.axis('off')
@@ -201,8 +196,7 @@ def plot_spread(
             axis.set(xlim=extent[:2], ylim=extent[2:])
             scaled = f' (variance x {scale:g})' if name == 'ours' and scale != 1 else ''
             axis.set_title(f'{index}: {name}{scaled}', fontsize=8)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=140)
+    save_figure(figure, path, 140)
     return path
 
 

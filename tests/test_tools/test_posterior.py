@@ -108,7 +108,7 @@ def test_a_fit_on_the_test_faces_is_not_called_validation(config_file, tmp_path,
     with pytest.raises(SystemExit):
         tool.main([str(config_file), 'no.pth', '--out-dir', str(tmp_path), '--device', 'cpu', '--cfg-options', option])
     message = capsys.readouterr().err
-    assert '--val-fraction' in message and '--cfg-options val_dataloader.dataset.ann_file=' in message
+    assert '--val-fraction' in message and 'val_dataloader.dataset.ann_file=' in message
     with pytest.raises(SystemExit):
         tool.main([str(config_file), 'no.pth', '--fit', 'test', '--out-dir', str(tmp_path), '--device', 'cpu'])
     assert 'no.pth' in capsys.readouterr().err  # said openly, it may be

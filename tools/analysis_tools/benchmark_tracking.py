@@ -21,7 +21,7 @@ from tqdm import tqdm
 from mmpose_sp.apis.arguments import add_packaged_argument
 from mmpose_sp.apis.packaged import DEFAULT
 from mmpose_sp.faces import find_scheme, invert, motion, transform_points
-from mmpose_sp.utils.atomic import atomic_path
+from mmpose_sp.utils.atomic import save_figure
 
 SKIPPED = 20  # frames at the beginning, which every filter needs to settle
 GREY_NOISE = 8.0  # standard deviation of the noise of a pixel, of 255
@@ -169,11 +169,9 @@ def as_text(rows: List[dict]) -> str:
 
 def plot(rows: List[dict], path: str) -> None:
     """Jitter at rest against the lag of a moving head: lower and further left is better."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5.6, 3.8), layout='constrained')
-    FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     for name, colour in (('One-Euro', 'C0'), ('ours, filter', 'C1'), ('ours, smoother', 'C2'), ('none', '0.3')):
         chosen = [row for row in rows if row['filter'].startswith(name)]
@@ -184,8 +182,7 @@ def plot(rows: List[dict], path: str) -> None:
     axes.set_xlim(-0.02, None)
     axes.grid(alpha=0.3)
     axes.legend(loc='center right')
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=130)
+    save_figure(figure, path, 130)
 
 
 def parse_args(argv=None) -> argparse.Namespace:

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Dict, NamedTuple, Sequence
 
 import numpy as np
 
+from mmpose_sp.utils.atomic import save_figure, write_text
+
 if TYPE_CHECKING:
     import torch
 
@@ -119,14 +121,10 @@ def verdict(trajectory: Trajectory, target: int = TARGET) -> Dict[str, object]:
 
 def plot(trajectories: Dict[str, Trajectory], steps: Sequence[int], path: str) -> None:
     """Draw Fig. 2: a row per objective, a column per step; arrows show the sign and size of the next update."""
-    import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use('Agg')
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(
-        len(trajectories), len(steps), figsize=(3.4 * len(steps), 2.7 * len(trajectories)), squeeze=False, sharey='row'
-    )
+    figure = Figure(figsize=(3.4 * len(steps), 2.7 * len(trajectories)), layout='constrained')
+    axes = figure.subplots(len(trajectories), len(steps), squeeze=False, sharey='row')
     letters = iter('abcdefghijklmnopqrstuvwxyz')
     for row, (name, run) in zip(axes, trajectories.items()):
         shown = run.parameters[list(steps)]
@@ -154,9 +152,7 @@ def plot(trajectories: Dict[str, Trajectory], steps: Sequence[int], path: str) -
         row[0].set_ylabel(r'$F[k] = \theta_k$')
     for axis in axes[-1]:
         axis.set_xlabel(f'k (target {TARGET} in green)')
-    figure.tight_layout()
-    figure.savefig(path, dpi=130)
-    plt.close(figure)
+    save_figure(figure, path, 130)
 
 
 def write_csv(trajectories: Dict[str, Trajectory], path: str) -> None:
@@ -206,7 +202,7 @@ def main(argv=None) -> None:
         )
         for name, run in runs.items()
     }
-    (out / 'summary.json').write_text(json.dumps(dict(lr=args.lr, **summary), indent=1))
+    write_text(out / 'summary.json', json.dumps(dict(lr=args.lr, **summary), indent=1))
     for name in OBJECTIVES:
         facts = verdict(runs[name])
         print(

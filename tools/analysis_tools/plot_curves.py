@@ -9,10 +9,9 @@ included. Example:
 
 import argparse
 from collections import OrderedDict
-from pathlib import Path
 from typing import Dict, NamedTuple, Optional, Tuple
 
-from mmpose_sp.utils.atomic import atomic_path
+from mmpose_sp.utils.atomic import save_figure
 from mmpose_sp.utils.training_logs import Curve, epochs_to_reach, read_curve
 
 
@@ -70,12 +69,10 @@ def plot(
     log_scale: bool = True,
 ) -> None:
     """Draw one panel per group of curves; a dashed line marks the target of the comparison."""
-    import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use('Agg')
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, len(panels), figsize=(4.8 * len(panels), 3.6), squeeze=False)
+    figure = Figure(figsize=(4.8 * len(panels), 3.6), layout='constrained')
+    axes = figure.subplots(1, len(panels), squeeze=False)
     for axis, (title, curves) in zip(axes[0], panels.items()):
         for label, curve in curves.items():
             axis.plot(curve.epochs, curve.values, label=label, lw=1.6, marker='.' if len(curve.epochs) < 40 else None)
@@ -83,14 +80,12 @@ def plot(
             axis.axhline(target[title], color='0.5', lw=0.8, ls='--')
         if log_scale:
             axis.set_yscale('log')
+            axis.yaxis.set_major_formatter('{x:g}')
+            axis.yaxis.set_minor_formatter('{x:g}')
         axis.set(xlabel='epoch', ylabel=f'{metric} [%]' if metric.endswith(('NME', 'FR')) else metric, title=title)
         axis.grid(alpha=0.3, which='both')
         axis.legend()
-    figure.tight_layout()
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=130)
-    plt.close(figure)
+    save_figure(figure, path, 130)
 
 
 def parse_args(argv=None) -> argparse.Namespace:
