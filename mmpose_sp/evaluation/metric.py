@@ -1,10 +1,8 @@
 """One metric for the face alignment benchmarks: NME, FR and AUC of the full set and subsets."""
 
-import csv
 import json
-import os
 import warnings
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
@@ -12,7 +10,7 @@ from mmengine.logging import MMLogger
 from mmpose.registry import METRICS
 
 from mmpose_sp.faces import BOX_DIAGONAL, SCHEMES, FaceScheme, subset_flags
-from mmpose_sp.utils.atomic import atomic_path
+from mmpose_sp.utils.atomic import write_text
 
 from .scores import ced_auc, failure_rate, landmark_box_diagonal, landmark_distance, per_face_nme
 from .table import score_table
@@ -20,44 +18,34 @@ from .table import score_table
 
 @METRICS.register_module()
 class FaceAlignmentMetric(BaseMetric):
-    """NME (%), failure rate (%) and CED-AUC ([0, 1]) of facial landmarks, for the full set and all
-    its subsets.
+    """NME (%), failure rate (%) and CED-AUC ([0, 1]) of facial landmarks, for the full set and all its subsets.
 
-    Keys: ``NME``, ``FR``, ``AUC`` for the full set and ``<subset>/NME``, ... for each subset, so
-    that ``default_hooks.checkpoint = dict(save_best='NME', rule='less')`` works (``'<prefix>/NME'``
-    with a prefix).
+    Keys: ``NME``, ``FR``, ``AUC`` for the full set and ``<subset>/NME``, ... for each subset, so that
+    ``default_hooks.checkpoint = dict(save_best='NME', rule='less')`` works (``'<prefix>/NME'`` with a prefix).
 
-    Subsets come with the annotations (``raw_ann_info``, which :class:`SPWFLWDataset` and its
-    siblings keep): every flag of ``attributes`` (WFLW) and every value of ``subset`` (300-W) is
-    one. Annotations without them (any stock mmpose dataset) give the full set alone.
+    Subsets come with the annotations (``raw_ann_info``, which :class:`SPWFLWDataset` and its siblings keep): every flag
+    of ``attributes`` (WFLW) and every value of ``subset`` (300-W) is one; a subset without a face is left out with a
+    warning. Annotations without them (any stock mmpose dataset) give the full set alone.
 
-    Landmarks that are annotated (``keypoints_visible`` > 0) count, occluded ones too, as in the
-    benchmarks; a landmark without annotation does not. Faces are never dropped: a face that cannot
-    be scored is an error that names its image.
+    Landmarks that are annotated (``keypoints_visible`` > 0) count, occluded ones too, as in the benchmarks; a landmark
+    without annotation does not. Faces are never dropped: a face that cannot be scored is an error that names its image.
 
     Args:
-        norm: Normalising distance. None takes the protocol of the benchmark (WFLW outer eye corners
-            [60, 72], 300-W outer eye corners [36, 45], COFW pupils [16, 17]). Otherwise a preset,
-            ``'inter_ocular'``, ``'inter_pupil'`` (300-W: mean of 6 + 6 points) or
-            ``'box_diagonal'`` (tight box of the annotated landmarks); or ``dict(type='landmarks',
-            left=[...], right=[...])``, the distance between the means of two groups of landmarks;
-            or ``dict(type=<preset>)``.
-        threshold: Percent, of FR and AUC. None takes the protocol: 10 for WFLW and COFW, 5 for
-            300-W.
-        subsets: None reports all subsets that the annotations carry; a list of names reports these;
-            ``()`` none. A subset without a face is left out with a warning.
-        errors_file: Optional ``.csv`` or ``.json`` file for the error of each face (image, face id,
-            error in percent, subset flags), overwritten by each evaluation. It appears complete or
-            not at all.
-        ced_file: Optional ``.png``, ``.pdf`` or ``.svg`` file for the CED plot.
-        collect_device, prefix, collect_dir: see :class:`mmengine.evaluator.BaseMetric`.
+        norm: Normalising distance: ``'inter_ocular'``, ``'inter_pupil'`` (300-W: mean of 6 + 6 points), another name
+            that the scheme of the dataset gives, or ``'box_diagonal'`` (tight box of the annotated landmarks). None
+            takes the protocol of the benchmark (WFLW outer eye corners [60, 72], 300-W outer eye corners [36, 45], COFW
+            pupils [16, 17]).
+        threshold: Percent, of FR and AUC. None takes the protocol: 10 for WFLW and COFW, 5 for 300-W.
+        errors_file: ``.json`` file for the error of each face (image, face id, error in percent, its subsets),
+            overwritten by each evaluation. It appears complete or not at all.
+        ced_file: ``.png``, ``.pdf`` or ``.svg`` file for the CED plot.
+        collect_device, prefix, collect_dir: See :class:`mmengine.evaluator.BaseMetric`.
     """
 
     def __init__(
         self,
-        norm: Union[None, str, Dict] = None,
+        norm: Optional[str] = None,
         threshold: Optional[float] = None,
-        subsets: Optional[Sequence[str]] = None,
         errors_file: Optional[str] = None,
         ced_file: Optional[str] = None,
         collect_device: str = 'cpu',
@@ -65,15 +53,15 @@ class FaceAlignmentMetric(BaseMetric):
         collect_dir: Optional[str] = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
-        self.norm = _check_norm(norm)
+        norms = (*dict.fromkeys(name for scheme in SCHEMES.values() for name in scheme.normalisers), BOX_DIAGONAL)
+        if norm is not None and norm not in norms:
+            raise ValueError(f'norm must be None or one of {norms}, got {norm!r}')
+        self.norm = norm
         if threshold is not None and not threshold > 0:
             raise ValueError(f'threshold must be a positive number of percent, got {threshold}')
         self.threshold = threshold
-        if isinstance(subsets, str):
-            raise ValueError(f'subsets must be a list of names, got the string {subsets!r}')
-        self.subsets = None if subsets is None else tuple(subsets)
-        if errors_file is not None and not errors_file.lower().endswith(('.csv', '.json')):
-            raise ValueError(f'errors_file must end in .csv or .json, got {errors_file!r}')
+        if errors_file is not None and not errors_file.lower().endswith('.json'):
+            raise ValueError(f'errors_file must end in .json, got {errors_file!r}')
         self.errors_file = errors_file
         if ced_file is not None:
             from .ced import check_ced_path
@@ -112,8 +100,7 @@ class FaceAlignmentMetric(BaseMetric):
     def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
         """Average over the full set and each subset, and write the files that were asked for.
 
-        The evaluator calls it on the main process alone, with the faces of all processes and
-        without padding.
+        The evaluator calls it on the main process alone, with the faces of all processes and without padding.
         """
         if not results:
             raise ValueError(f'{type(self).__name__} got no face: is the test set empty?')
@@ -154,15 +141,13 @@ class FaceAlignmentMetric(BaseMetric):
         return float(self._protocol('threshold').threshold if self.threshold is None else self.threshold)
 
     def _norm_type(self) -> str:
-        return self._protocol('norm').norm if self.norm is None else self.norm['type']
+        return self._protocol('norm').norm if self.norm is None else self.norm
 
     def _norm_name(self) -> str:
         return self._norm_type().replace('_', '-')
 
     def _groups(self) -> Optional[Tuple[Sequence[int], Sequence[int]]]:
         """Landmark groups of the normaliser; None for the box diagonal."""
-        if self.norm is not None and self.norm['type'] == 'landmarks':
-            return self.norm['left'], self.norm['right']
         kind = self._norm_type()
         if kind == BOX_DIAGONAL:
             return None
@@ -194,11 +179,9 @@ class FaceAlignmentMetric(BaseMetric):
     def _subset_masks(self, results: List[dict]) -> Dict[str, np.ndarray]:
         """Subset name -> (N,) bool, in the order of the papers; empty subsets are left out."""
         found = dict.fromkeys(name for face in results for name in face['subsets'])
-        wanted = self.subsets
-        if wanted is None:
-            dataset_name = (self.dataset_meta or {}).get('dataset_name')
-            published = SCHEMES[dataset_name].subsets if dataset_name in SCHEMES and found else ()
-            wanted = tuple(dict.fromkeys([*published, *found]))
+        dataset_name = (self.dataset_meta or {}).get('dataset_name')
+        published = SCHEMES[dataset_name].subsets if dataset_name in SCHEMES and found else ()
+        wanted = dict.fromkeys([*published, *found])
         masks = {name: np.array([bool(face['subsets'].get(name, 0)) for face in results]) for name in wanted}
         empty = [name for name, mask in masks.items() if not mask.any()]
         if empty:
@@ -211,42 +194,16 @@ class FaceAlignmentMetric(BaseMetric):
     def _write_errors(
         self, results: List[dict], flags: Dict[str, np.ndarray], metrics: Dict[str, float], threshold: float
     ) -> None:
-        with atomic_path(self.errors_file) as temporary, open(temporary, 'w', newline='', encoding='utf-8') as f:
-            if os.path.splitext(self.errors_file)[1].lower() == '.csv':
-                writer = csv.writer(f)
-                writer.writerow(['img_path', 'id', 'nme', *flags])
-                for i, face in enumerate(results):
-                    numbers = (int(mask[i]) for mask in flags.values())
-                    writer.writerow([face['img_path'], face['id'], face['nme'], *numbers])
-            else:
-                faces = [
-                    dict(face, subsets=[name for name, mask in flags.items() if mask[i]])
-                    for i, face in enumerate(results)
-                ]
-                dataset = (self.dataset_meta or {}).get('dataset_name')
-                about = dict(dataset=dataset, norm=self._norm_name(), threshold=threshold, metrics=metrics)
-                json.dump(dict(about, faces=faces), f, indent=1)
+        faces = [
+            dict(face, subsets=[name for name, mask in flags.items() if mask[i]]) for i, face in enumerate(results)
+        ]
+        dataset = (self.dataset_meta or {}).get('dataset_name')
+        about = dict(dataset=dataset, norm=self._norm_name(), threshold=threshold, metrics=metrics)
+        write_text(self.errors_file, json.dumps(dict(about, faces=faces), indent=1))
 
 
 def _scores(nme: np.ndarray, threshold: float) -> Dict[str, float]:
     return {'NME': float(nme.mean()), 'FR': failure_rate(nme, threshold), 'AUC': ced_auc(nme, threshold)}
-
-
-def _check_norm(norm: Union[None, str, Dict]) -> Optional[Dict]:
-    """The normaliser as a dict with a valid ``type``; None stays None."""
-    if norm is None:
-        return None
-    norm = {'type': norm} if isinstance(norm, str) else dict(norm)
-    kind = norm.get('type')
-    presets = dict.fromkeys(name for scheme in SCHEMES.values() for name in scheme.normalisers)
-    presets = (*presets, BOX_DIAGONAL)
-    if kind in presets and set(norm) == {'type'}:
-        return norm
-    if kind == 'landmarks' and set(norm) == {'type', 'left', 'right'} and norm['left'] and norm['right']:
-        return norm
-    raise ValueError(
-        f"norm must be None, one of {presets} or dict(type='landmarks', left=[...], right=[...]), got {norm}"
-    )
 
 
 def _face_name(sample: dict) -> str:
@@ -258,5 +215,5 @@ def _numpy(values: Any) -> np.ndarray:
 
 
 def _plain(value: Any) -> Any:
-    """A NumPy scalar or 0-d / one-element array as the Python number that CSV and JSON can hold."""
+    """A NumPy scalar or 0-d / one-element array as the Python number that JSON can hold."""
     return value.item() if hasattr(value, 'item') else value

@@ -1,9 +1,8 @@
 """The arithmetic of face alignment scores: normalised mean error, failure rate, area under the CED.
 
-Pure NumPy on arrays of N faces with K landmarks. Units: landmarks and normalisers in image px,
-errors in percent of the normaliser, failure rate in percent, AUC in [0, 1]. Everything is computed
-in float64. :class:`FaceAlignmentMetric` only collects samples for these functions, so scores can be
-repeated from two arrays without any framework.
+Pure NumPy on arrays of N faces with K landmarks. Units: landmarks and normalisers in image px, errors in percent of the
+normaliser, failure rate in percent, AUC in [0, 1]. Everything is computed in float64. :class:`FaceAlignmentMetric` only
+collects samples for these functions, so scores can be repeated from two arrays without any framework.
 """
 
 from typing import Optional, Sequence
@@ -22,9 +21,8 @@ def per_face_nme(
 ) -> np.ndarray:
     """Normalised mean error of each face: mean landmark distance over the normaliser, in percent.
 
-    The mean is taken inside each face first, as the benchmarks do; the score of a test set is the
-    mean of the returned values. Pooling all landmarks of all faces gives another number as soon as
-    some landmark is missing.
+    The mean is taken inside each face first, as the benchmarks do; the score of a test set is the mean of the returned
+    values. Pooling all landmarks of all faces gives another number as soon as some landmark is missing.
 
     >>> annotated = np.array([[[0.0, 0.0], [40.0, 0.0]]])
     >>> per_face_nme(annotated + [0.6, 0.8], annotated, norm=[40.0])
@@ -40,9 +38,8 @@ def per_face_nme(
         (N,) float64, percent.
 
     Raises:
-        ValueError: for shapes that do not fit; for a face (its index is named) whose normaliser is
-            zero, negative or not finite, whose landmarks that count are not finite, or where no
-            landmark counts.
+        ValueError: for shapes that do not fit; for a face (its index is named) whose normaliser is zero, negative or
+            not finite, whose landmarks that count are not finite, or where no landmark counts.
     """
     pred, gt = _landmarks(pred, 'pred'), _landmarks(gt, 'gt')
     norm = np.asarray(norm, dtype=np.float64)
@@ -67,8 +64,7 @@ def per_face_nme(
 def failure_rate(nme: np.ndarray, threshold: float) -> float:
     """Share of faces whose error exceeds ``threshold``, in percent.
 
-    A face at exactly the threshold is a success, as in the evaluation code of the benchmarks
-    (success: nme <= t).
+    A face at exactly the threshold is a success, as in the evaluation code of the benchmarks (success: nme <= t).
 
     >>> failure_rate([2.0, 10.0, 14.0, 4.0], threshold=10.0)
     25.0
@@ -78,20 +74,17 @@ def failure_rate(nme: np.ndarray, threshold: float) -> float:
         threshold: positive error, percent.
 
     Raises:
-        ValueError: no face, an error that is NaN or negative (index named), a threshold that is not
-            positive.
+        ValueError: no face, an error that is NaN or negative (index named), a threshold that is not positive.
     """
     nme = _errors(nme, threshold)
     return 100.0 * float(np.mean(nme > threshold))
 
 
 def ced_auc(nme: np.ndarray, threshold: float) -> float:
-    """Area under the cumulative error distribution from 0 to ``threshold``, over ``threshold``: in
-    [0, 1].
+    """Area under the cumulative error distribution from 0 to ``threshold``, over ``threshold``: in [0, 1].
 
-    The empirical CED is a staircase, CED(x) = #{i: nme_i <= x} / N, hence its integral needs no
-    grid: face i adds the length of [nme_i, threshold], so that AUC = mean(max(0, 1 - nme_i /
-    threshold)).
+    The empirical CED is a staircase, CED(x) = #{i: nme_i <= x} / N, hence its integral needs no grid: face i adds the
+    length of [nme_i, threshold], so that AUC = mean(max(0, 1 - nme_i / threshold)).
 
     >>> ced_auc([2.0, 10.0, 14.0, 4.0], threshold=10.0)
     0.35
@@ -110,9 +103,8 @@ def ced_auc(nme: np.ndarray, threshold: float) -> float:
 def landmark_distance(gt: np.ndarray, left: Sequence[int], right: Sequence[int]) -> np.ndarray:
     """Distance between the centres of two groups of landmarks.
 
-    One index on each side gives the inter-ocular distance between eye corners, or between annotated
-    pupils; the six points of each eye give the inter-pupil distance where pupils are not annotated
-    (300-W).
+    One index on each side gives the inter-ocular distance between eye corners, or between annotated pupils; the six
+    points of each eye give the inter-pupil distance where pupils are not annotated (300-W).
 
     Args:
         gt: (N, K, 2) landmarks, image px.

@@ -170,11 +170,6 @@ def test_a_broken_crop_list(tmp_path, line, message):
         read_crop_list(tmp_path / 'a.tsv')
 
 
-def test_box_keeps_its_shape_on_request(build, tables):
-    info = build(tables, box='bbox', square=False).get_data_info(0)
-    np.testing.assert_allclose(info['bbox_scale'], [[60, 65]])
-
-
 def test_landmark_box_leaves_out_what_is_not_annotated(build, tables):
     points = annotated(tables)
     points[0] = 0, 0, 0

@@ -108,11 +108,6 @@ def test_occlusion_covers_the_centre_and_the_corners_alike():
     np.testing.assert_allclose(centre, 50, atol=2.5)
 
 
-def test_fill_colour():
-    out = RandomOcclusion(prob=1.0, fill=(1, 2, 3)).texture(picture(), 2, 3, 5, 9)
-    np.testing.assert_array_equal(out[3:9, 2:5], np.broadcast_to([1, 2, 3], (6, 3, 3)))
-
-
 def test_blur_equals_the_mean_of_its_window_and_does_not_shift():
     img = picture()
     out = RandomBoxBlur(prob=1.0).texture(img, 5)

@@ -119,21 +119,6 @@ def test_scores_are_attended_by_point_and_edges():
     torch.testing.assert_close(scores, torch.tensor(expected))
 
 
-def test_attention_can_act_on_the_posterior():
-    # The posterior of the result is the posterior of the scores times the attention.
-    plain, attended = (tiny(num_stacks=1, with_aam=True, attention=kind).eval() for kind in ('scores', 'posterior'))
-    for model in (plain, attended):
-        torch.manual_seed(1)
-        nn.init.normal_(model.to_points[0].weight)
-    x = torch.randn(1, 3, 64, 64)
-    product, points, edges = plain(x)[0]
-    attention = plain.edge_to_landmark(edges) * points
-    expected = (product / attention).exp() * (attention + 1e-3)
-    posterior = attended(x)[0][0].flatten(2).softmax(-1).view_as(expected)
-    expected = expected / expected.sum((2, 3), keepdim=True)
-    torch.testing.assert_close(posterior, expected, rtol=1e-3, atol=1e-6)
-
-
 def test_scores_start_near_zero_with_any_sign():
     scores = tiny().eval()(torch.randn(2, 3, 32, 32))[-1][0]
     assert scores.abs().max() < 0.05
@@ -192,8 +177,6 @@ def test_boundary_coordinates_are_masked():
         ({'channels': 12}, 'multiple of 8'),
         ({'boundary_coords': 'all'}, 'boundary_coords'),
         ({'score_norm': 'batch'}, 'score_norm'),
-        ({'attention': 'product'}, "'posterior'"),
-        ({'attention': 'posterior', 'score_norm': 'instance_relu'}, "score_norm='none'"),
     ],
 )
 def test_unfit_options_are_refused(options, message):

@@ -118,7 +118,7 @@ def worker(rank, folder):
         {
             'loss': loss,
             'gradients': gradients,
-            'metrics': evaluate(padded, f'{folder}/errors.csv'),
+            'metrics': evaluate(padded, f'{folder}/errors.json'),
             'averaged': averaged,
         },
         f'{folder}/{rank}.pth',
@@ -151,8 +151,8 @@ def test_every_process_has_the_gradients_of_the_whole_batch(two_processes):
 
 
 def test_every_process_has_the_scores_of_one_process(two_processes, folder):
-    whole = evaluate(range(METRIC_FACES), f'{folder}/whole.csv')
-    assert (folder / 'errors.csv').read_text() == (folder / 'whole.csv').read_text()
+    whole = evaluate(range(METRIC_FACES), f'{folder}/whole.json')
+    assert (folder / 'errors.json').read_text() == (folder / 'whole.json').read_text()
     assert {'NME', 'FR', 'AUC', 'blur/NME'} <= whole.keys()
     for found in two_processes:
         assert found['metrics'] == pytest.approx(whole)

@@ -57,8 +57,6 @@ class ValidatedFaceDataset:
             side, rounded outward to whole pixels, as ADNet and STAR crop; the path of one of ADNet's lists (``.tsv``,
             see :func:`mmpose_sp.faces.read_crop_list`), the crops of that list; ``'bbox'``, the annotation's ``bbox``;
             ``'rect'``, its official ``rect`` (x1 y1 x2 y2) where the benchmark publishes one.
-        square: Give ``bbox_scale`` the longer side in both directions, as the benchmarks' crops
-            are. The random shift of ``RandomBBoxTransform`` is then the same in x and y.
         check_images: Look at all image files while loading (only damaged ones are decoded), and
             compare the size of each loaded image with the annotation file. Switch it off on slow
             remote disks.
@@ -71,7 +69,6 @@ class ValidatedFaceDataset:
         self,
         *args,
         box: str = 'landmarks',
-        square: bool = True,
         check_images: bool = True,
         codec: Optional[dict] = None,
         pipeline: Sequence = (),
@@ -81,7 +78,6 @@ class ValidatedFaceDataset:
         if not self.crops and box not in BOXES:
             raise ValueError(f'box must be one of {BOXES} or a list of crops (.tsv), got {box!r}')
         self.box = box
-        self.square = square
         self.check_images = check_images
         super().__init__(*args, pipeline=with_codec(pipeline, codec), **kwargs)
 
@@ -112,8 +108,8 @@ class ValidatedFaceDataset:
         points = np.array(ann['keypoints'], dtype=np.float64).reshape(-1, 3)
         box = self._face_box(ann, image, points)
         center, scale = bbox_xyxy2cs(box[None])
-        if self.square:
-            scale = np.repeat(scale.max(axis=1, keepdims=True), 2, axis=1)
+        # square, as the benchmarks' crops are: the random shift of RandomBBoxTransform is then the same in x and y
+        scale = np.repeat(scale.max(axis=1, keepdims=True), 2, axis=1)
         # mmpose's parsers of WFLW and 300-W insist on these, and on a box of their own, which is
         # replaced below
         filled = dict(

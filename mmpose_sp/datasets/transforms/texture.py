@@ -78,7 +78,7 @@ def _range(name: str, bounds: Tuple[float, float], low: float, high: float = np.
 
 @TRANSFORMS.register_module()
 class RandomOcclusion(RandomTexture):
-    """Cover a random rectangle (cutout). Landmarks under it keep their weight: place it after ``GenerateTarget``.
+    """Blacken a random rectangle (cutout). Landmarks under it keep their weight: place it after ``GenerateTarget``.
 
     The rectangle is centred anywhere in the image and cut off at its borders. Its height is a share r of the image
     height, its width the share r + u of the image width, with u uniform in [-aspect_jitter, aspect_jitter].
@@ -87,16 +87,12 @@ class RandomOcclusion(RandomTexture):
         prob: Probability of a change. Defaults to 0.4
         size: Range of r. Defaults to (0.1, 0.4)
         aspect_jitter: See above. Defaults to 0.1
-        fill: Value of the covered pixels, one number or one per channel. Defaults to 0
     """
 
-    def __init__(
-        self, prob: float = 0.4, size: Tuple[float, float] = (0.1, 0.4), aspect_jitter: float = 0.1, fill=0
-    ) -> None:
+    def __init__(self, prob: float = 0.4, size: Tuple[float, float] = (0.1, 0.4), aspect_jitter: float = 0.1) -> None:
         super().__init__(prob)
         self.size = _range('size', size, 0, 1)
         self.aspect_jitter = aspect_jitter
-        self.fill = fill
 
     def sample(self, shape: Tuple[int, ...]) -> tuple:
         """Corners (x0, y0, x1, y1) of the rectangle, the last ones exclusive."""
@@ -110,9 +106,9 @@ class RandomOcclusion(RandomTexture):
         return (*low.tolist(), *high.tolist())
 
     def texture(self, img: np.ndarray, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
-        """Fill img[y0:y1, x0:x1]."""
+        """Blacken img[y0:y1, x0:x1]."""
         img = img.copy()
-        img[y0:y1, x0:x1] = self.fill
+        img[y0:y1, x0:x1] = 0
         return img
 
 

@@ -12,8 +12,6 @@ from mmpose_sp.faces import boundary_sets
 
 #: Coordinates of a pixel are masked where the map that marks the boundary is below this.
 BOUNDARY_THRESHOLD = 0.05
-#: Attention on the posterior leaves every pixel this much, so that a wrong one can be outvoted.
-LEAST_ATTENTION = 1e-3
 
 
 def coordinate_channels(height: int, width: int, like: Tensor) -> Tensor:
@@ -40,8 +38,7 @@ class CoordConv(nn.Module):
     Args:
         in_channels: Channels of the features.
         out_channels: Channels of the result.
-        with_boundary: Also append the row and column of the boundary's pixels, 0
-            elsewhere.
+        with_boundary: Also append the row and column of the boundary's pixels, 0 elsewhere.
         kwargs: Of :class:`torch.nn.Conv2d`.
     """
 
@@ -150,47 +147,34 @@ def conv1x1(in_channels: int, out_channels: int, std: Optional[float] = None) ->
 class AttentiveHourglass(BaseModule):
     """The stacked hourglass network of ADNet and STAR with anisotropic attention (AAM).
 
-    The stem brings the image to a quarter of its size. Each stack then predicts scores, point
-    maps and edge maps; the scores times the attention, (edges of the landmark) * (its point), are
-    the stack's result, and all predictions are fed back into the features of the next stack. The
-    defaults are the paper's network: 13.48 M parameters and 17.4 G multiply-adds in convolutions
-    at 98 landmarks and 256 x 256.
+    The stem brings the image to a quarter of its size. Each stack then predicts scores, point maps and edge maps; the
+    scores times the attention, (edges of the landmark) * (its point), are the stack's result, and all predictions are
+    fed back into the features of the next stack. The defaults are the paper's network: 13.48 M parameters and 17.4 G
+    multiply-adds in convolutions at 98 landmarks and 256 x 256.
 
-    Unlike ADNet and STAR the scores are neither normalised nor rectified, for the structured loss
-    needs scores of any sign. ``score_norm='instance_relu'`` and
-    ``boundary_coords='last_landmark'`` give the network of their weights.
+    Unlike ADNet and STAR the scores are neither normalised nor rectified, for the structured loss needs scores of any
+    sign. ``score_norm='instance_relu'`` and ``boundary_coords='last_landmark'`` give the network of their weights.
 
     Args:
         num_landmarks: K.
-        edges: The codec's boundary set by name, e.g.
-            ``'wflw'``, or the landmark indices of each of its E curves, in the order of the
-            codec's edge maps. Needed for the attention.
+        edges: The codec's boundary set by name, e.g. ``'wflw'``, or the landmark indices of each of its E curves, in
+            the order of the codec's edge maps. Needed for the attention.
         num_stacks: Number of hourglasses, 4 in the paper.
-        channels: Width of the hourglasses, a multiple of 8; the stem has a quarter and
-            half of it.
-        depth: Down-samplings in an hourglass. The input size must be a multiple of
-            ``4 * 2 ** depth``.
+        channels: Width of the hourglasses, a multiple of 8; the stem has a quarter and half of it.
+        depth: Down-samplings in an hourglass. The input size must be a multiple of ``4 * 2 ** depth``.
         with_aam: Predict points and edges and attend to them.
         add_coord: Give coordinate channels to the stem and to each hourglass.
-        boundary_coords: The map whose pixels > 0.05 keep their coordinates in two more
-            channels, from the second stack on: ``'edges'`` is the largest of the edge maps
-            (without attention there are none and no such channels either);
-            ``'last_landmark'`` is the score map of the last landmark, as ADNet and STAR have it;
-            ``'none'``.
+        boundary_coords: The map whose pixels > 0.05 keep their coordinates in two more channels, from the second stack
+            on: ``'edges'`` is the largest of the edge maps (without attention there are none and no such channels
+            either); ``'last_landmark'`` is the score map of the last landmark, as ADNet and STAR have it; ``'none'``.
         score_norm: ``'none'``, ``'instance'`` or ``'instance_relu'``: instance norm, without or with ReLU.
-        attention: ``'scores'``: the scores are multiplied by the attention, as in ADNet,
-            STAR and the paper. ``'posterior'``: its logarithm is added, so that the posterior
-            softmax(scores) is multiplied. What attention does to a normalised heatmap it then
-            does to ours, whereas a product can only move scores towards 0, the middle of the
-            other pixels' scores.
         in_channels: Channels of the image.
-        init_cfg: See :class:`mmengine.model.BaseModule`. By default PyTorch's
-            initialisation, with score predictors of deviation 0.001 so that all scores start
-            near 0.
+        init_cfg: See :class:`mmengine.model.BaseModule`. By default PyTorch's initialisation, with score predictors of
+            deviation 0.001 so that all scores start near 0.
 
     Raises:
-        ValueError: for attention without edges, an edge with landmarks that do not exist, an
-            unknown option, or (when called) an input of an unfit size.
+        ValueError: for attention without edges, an edge with landmarks that do not exist, an unknown option, or (when
+            called) an input of an unfit size.
 
     """
 
@@ -207,7 +191,6 @@ class AttentiveHourglass(BaseModule):
         add_coord: bool = True,
         boundary_coords: str = 'edges',
         score_norm: str = 'none',
-        attention: str = 'scores',
         in_channels: int = 3,
         init_cfg: Optional[dict] = None,
     ):
@@ -228,10 +211,6 @@ class AttentiveHourglass(BaseModule):
             raise ValueError(f"boundary_coords must be 'edges', 'last_landmark' or 'none', got {boundary_coords!r}")
         if score_norm not in ('none', 'instance', 'instance_relu'):
             raise ValueError(f"score_norm must be 'none', 'instance' or 'instance_relu', got {score_norm!r}")
-        if attention not in ('scores', 'posterior'):
-            raise ValueError(f"attention must be 'scores' or 'posterior', got {attention!r}")
-        if attention == 'posterior' and score_norm != 'none':
-            raise ValueError("attention='posterior' adds to raw scores: set score_norm='none'")
         if not add_coord or (boundary_coords == 'edges' and not with_aam):
             boundary_coords = 'none'
         self.num_landmarks = num_landmarks
@@ -242,7 +221,6 @@ class AttentiveHourglass(BaseModule):
         self.add_coord = add_coord
         self.boundary_coords = boundary_coords
         self.score_norm = score_norm
-        self.attention = attention
 
         stem_args = {'kernel_size': 7, 'stride': 2, 'padding': 3}
         make_stem = CoordConv if add_coord else nn.Conv2d
@@ -291,8 +269,8 @@ class AttentiveHourglass(BaseModule):
             x: Images (B, in_channels, H, W), H and W multiples of ``4 * 2 ** depth``.
 
         Returns:
-            One tuple a stack: scores (B, K, H / 4, W / 4), and with attention also points
-            (B, K, H / 4, W / 4) and edges (B, E, H / 4, W / 4), both in (0, 1).
+            One tuple a stack: scores (B, K, H / 4, W / 4), and with attention also points (B, K, H / 4, W / 4) and
+            edges (B, E, H / 4, W / 4), both in (0, 1).
         """
         multiple = self.stride * 2**self.depth
         if x.shape[-2] % multiple or x.shape[-1] % multiple:
@@ -310,7 +288,7 @@ class AttentiveHourglass(BaseModule):
             if self.with_aam:
                 points = self.to_points[i](feature).sigmoid()
                 edges = self.to_edges[i](feature).sigmoid()
-                outputs.append((self._attend(scores, points, edges), points, edges))
+                outputs.append((self.edge_to_landmark(edges) * points * scores, points, edges))
             else:
                 outputs.append((scores,))
             if i + 1 < self.num_stacks:
@@ -325,12 +303,6 @@ class AttentiveHourglass(BaseModule):
             return scores
         scores = F.instance_norm(scores)
         return F.relu(scores) if self.score_norm == 'instance_relu' else scores
-
-    def _attend(self, scores: Tensor, points: Tensor, edges: Tensor) -> Tensor:
-        attention = self.edge_to_landmark(edges) * points
-        if self.attention == 'posterior':
-            return scores + (attention.float() + LEAST_ATTENTION).log()
-        return attention * scores
 
     def _boundary(self, scores: Tensor, edges: Optional[Tensor]) -> Optional[Tensor]:
         if self.boundary_coords == 'edges':
