@@ -272,9 +272,7 @@ def real_face(path: Path) -> Optional[Path]:
     import numpy as np
 
     from mmpose_sp import visualization as vis
-    from mmpose_sp.apis import FaceLandmarker, draw_result
-    from mmpose_sp.codecs import boundary_curves
-    from mmpose_sp.faces import transform_points
+    from mmpose_sp.apis import FaceLandmarker, ImageResult, draw_result
 
     landmarker = FaceLandmarker.from_packaged(device='cpu')
     (result,) = landmarker(astronaut()[..., ::-1].copy(), keep_image=True)
@@ -283,12 +281,8 @@ def real_face(path: Path) -> Optional[Path]:
     face = result.faces[0]
     whole = draw_result(result.image, result, ('boxes', 'landmarks'))
     close, matrix = vis.crop_around(result.image, face.landmarks, len(whole), padding=1.35)
-    points = transform_points(face.landmarks, matrix)
-    close = vis.draw_boundaries(
-        close, [curve for boundary in landmarker.boundaries for curve in boundary_curves(points, boundary)]
-    )
-    close = vis.draw_uncertainty(close, points, face.covariance * matrix[0, 0] ** 2, face.ellipse_radius())
-    close = vis.draw_confidence(close, points, face.confidence, 2.5)
+    layers = ('boundaries', 'ellipses', 'confidence')
+    close = draw_result(close, ImageResult('close-up', [face.moved(matrix)]), layers, landmarker.boundaries)
     vis.write_image(str(path), np.concatenate([whole, close], axis=1))
     print(f'{len(result.faces)} face, mean confidence {face.confidence.mean():.2f}')
     return path

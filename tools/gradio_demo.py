@@ -29,7 +29,7 @@ from mmpose_sp.apis.arguments import (
 from mmpose_sp.apis.base_landmarker import BaseLandmarker
 from mmpose_sp.apis.drawing import LAYERS
 from mmpose_sp.apis.results import FaceResult
-from mmpose_sp.apis.views import display_size, draw_view, moved
+from mmpose_sp.apis.views import display_size, draw_view
 from mmpose_sp.utils.images import read_image, set_max_pixels
 from mmpose_sp.utils.own_host import is_own_host
 
@@ -64,17 +64,12 @@ def look(
     except (OSError, ValueError, TypeError, cv2.error) as error:
         return [], f'**This file cannot be used.** {str(error).replace(str(path), Path(path).name)}'
     shown, matrix = display_size(image)
-    views = [
-        (
-            draw_view(shown, [moved(face, matrix) for face in result.faces], layers, landmark, landmarker.boundaries),
-            'picture',
-        )
-    ]
+    moved = [face.moved(matrix) for face in result.faces]
+    views = [(draw_view(shown, moved, layers, landmark, landmarker.boundaries), 'picture')]
     for number, face in enumerate(result.faces[:MAX_CLOSE_UPS], start=1):
         close, matrix = vis.crop_around(image, face.landmarks, CLOSE_UP, padding=1.4)
-        views.append(
-            (draw_view(close, [moved(face, matrix)], layers, landmark, landmarker.boundaries), f'face {number}')
-        )
+        view = draw_view(close, [face.moved(matrix)], layers, landmark, landmarker.boundaries)
+        views.append((view, f'face {number}'))
     return views, describe(result.faces, landmark)
 
 

@@ -5,6 +5,7 @@ from typing import Sequence
 import cv2
 import numpy as np
 
+from mmpose_sp.codecs import boundary_curves
 from mmpose_sp.utils.images import as_bgr
 from mmpose_sp.visualization import draw
 
@@ -51,8 +52,6 @@ def draw_result(
                 place = int(x1), max(int(y1) - 4, 10)
                 cv2.putText(canvas, str(face.track), place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, draw.WHITE, 1, cv2.LINE_AA)
         if 'boundaries' in layers:
-            from mmpose_sp.codecs import boundary_curves  # here: SciPy's splines are not needed for the rest
-
             curves = [curve for boundary in boundaries for curve in boundary_curves(face.landmarks, boundary)]
             canvas = draw.draw_boundaries(canvas, curves)
         if 'ellipses' in layers:

@@ -96,7 +96,7 @@ class FaceResult:
         )
 
     def moved(self, matrix: np.ndarray) -> 'FaceResult':
-        """The face in px of another picture, into which the (2, 3) map leads; it turns by quarters at most."""
+        """The face in px of another picture, into which the (2, 3) map leads; it keeps axes parallel to axes."""
         return replace(
             self,
             landmarks=transform_points(self.landmarks, matrix).astype(np.float32),

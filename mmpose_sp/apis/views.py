@@ -1,29 +1,16 @@
 """Views of a result for display: the picture or a close-up, with score maps under what was found."""
 
-import dataclasses
 from typing import List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 
 from mmpose_sp import visualization as vis
-from mmpose_sp.faces import compose, transform_covariances, transform_points
 
 from .drawing import draw_result
 from .results import FaceResult, ImageResult
 
 SHOWN_SIDES = 512, 1280  # px: smaller pictures are enlarged for display, larger ones reduced
-
-
-def moved(face: FaceResult, matrix: np.ndarray) -> FaceResult:
-    """The same face in a picture to which ``matrix`` (2, 3) maps the px of the old one."""
-    return dataclasses.replace(
-        face,
-        landmarks=transform_points(face.landmarks, matrix),
-        covariance=None if face.covariance is None else transform_covariances(face.covariance, matrix),
-        box=transform_points(face.box.reshape(2, 2), matrix).reshape(4),
-        heatmap_to_image=compose(matrix, face.heatmap_to_image),
-    )
 
 
 def display_size(image: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:

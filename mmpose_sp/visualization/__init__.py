@@ -1,4 +1,4 @@
-"""Figures: landmarks on faces, contact sheets, the error distribution, the label smoothing."""
+"""Figures: landmarks on faces, contact sheets, the label smoothing."""
 
 from mmpose_sp.utils.lazy import lazy_exports
 
@@ -14,5 +14,4 @@ __getattr__, __all__ = lazy_exports(
         'subset_overview'
     ),
     sheets='contact_sheet fit_tile put_text subset_sheet write_image',
-    **{'.evaluation.ced': 'plot_ced', '.faces': 'subset_names'},
 )

@@ -16,6 +16,7 @@ from mmpose_sp.utils.images import as_bgr
 GREEN = (60, 220, 60)  # ground truth, as in Fig. 5
 RED = (50, 50, 245)  # prediction, as in Fig. 5
 WHITE = (255, 255, 255)
+AMBER = (0, 200, 255)  # ellipses
 _SHIFT = 4  # fractional bits of OpenCV's fixed-point coordinates
 
 
@@ -30,7 +31,6 @@ def draw_landmarks(
     color: Tuple[int, int, int] = RED,
     radius: Optional[float] = None,
     colors: Optional[np.ndarray] = None,
-    weights: Optional[np.ndarray] = None,
 ) -> np.ndarray:
     """Draw landmarks as filled discs.
 
@@ -40,14 +40,11 @@ def draw_landmarks(
         color: One BGR colour for all.
         radius: Disc radius in px; by default it follows the image size.
         colors: (K, 3) BGR, one per landmark; replaces ``color``.
-        weights: (K,); landmarks of weight 0 are not drawn.
     """
     canvas = as_bgr(image).copy()
     points = _check_points(points)
     radius = auto_radius(canvas) if radius is None else radius
     for index, point in enumerate(points):
-        if weights is not None and weights[index] <= 0:
-            continue
         own = color if colors is None else tuple(int(c) for c in colors[index])
         if np.isfinite(point).all():
             cv2.circle(canvas, _fixed(point), round(radius * (1 << _SHIFT)), own, cv2.FILLED, cv2.LINE_AA, _SHIFT)
@@ -72,11 +69,7 @@ def draw_polyline(
 
 
 def draw_comparison(
-    image: np.ndarray,
-    ground_truth: np.ndarray,
-    prediction: np.ndarray,
-    radius: Optional[float] = None,
-    connect: bool = False,
+    image: np.ndarray, ground_truth: np.ndarray, prediction: np.ndarray, radius: Optional[float] = None
 ) -> np.ndarray:
     """Draw the ground truth in green and the prediction in red, on top (Fig. 5, A4-A12).
 
@@ -85,7 +78,6 @@ def draw_comparison(
         ground_truth: (K, 2) image px.
         prediction: (K, 2) image px.
         radius: Of the discs in px; by default it follows the image size.
-        connect: Join each pair with a thin line, which shows where an error points to.
 
     Raises:
         ValueError: Landmarks of another shape, or not as many predictions as annotations.
@@ -93,13 +85,7 @@ def draw_comparison(
     ground_truth, prediction = _check_points(ground_truth), _check_points(prediction)
     if ground_truth.shape != prediction.shape:
         raise ValueError(f'ground truth {ground_truth.shape} and prediction {prediction.shape} differ in shape')
-    canvas = as_bgr(image).copy()
-    if connect:
-        for pair in np.stack([ground_truth, prediction], axis=1):
-            if np.isfinite(pair).all():
-                cv2.line(canvas, _fixed(pair[0]), _fixed(pair[1]), WHITE, 1, cv2.LINE_AA, _SHIFT)
-    canvas = draw_landmarks(canvas, ground_truth, GREEN, radius)
-    return draw_landmarks(canvas, prediction, RED, radius)
+    return draw_landmarks(draw_landmarks(image, ground_truth, GREEN, radius), prediction, RED, radius)
 
 
 def confidence_colors(confidence: np.ndarray) -> np.ndarray:
@@ -142,14 +128,7 @@ def ellipse_axes(covariance: np.ndarray, n_std: float = 2.0) -> Tuple[float, flo
     return float(major), float(minor), float(angle)
 
 
-def draw_uncertainty(
-    image: np.ndarray,
-    points: np.ndarray,
-    covariances: np.ndarray,
-    n_std: float = 2.0,
-    color: Tuple[int, int, int] = (0, 200, 255),
-    thickness: int = 1,
-) -> np.ndarray:
+def draw_uncertainty(image: np.ndarray, points: np.ndarray, covariances: np.ndarray, n_std: float = 2.0) -> np.ndarray:
     """Draw the ``n_std`` ellipse of each landmark.
 
     Args:
@@ -167,7 +146,7 @@ def draw_uncertainty(
             continue
         major, minor, angle = ellipse_axes(covariance, n_std)
         axes = tuple(max(1, round(a * (1 << _SHIFT))) for a in (major, minor))
-        cv2.ellipse(canvas, _fixed(point), axes, angle, 0, 360, color, thickness, cv2.LINE_AA, _SHIFT)
+        cv2.ellipse(canvas, _fixed(point), axes, angle, 0, 360, AMBER, 1, cv2.LINE_AA, _SHIFT)
     return canvas
 
 
@@ -229,17 +208,11 @@ def crop_around(
     return crop, matrix
 
 
-def draw_boundaries(
-    image: np.ndarray,
-    curves: Sequence[np.ndarray],
-    colors: Optional[Sequence[Tuple[int, int, int]]] = None,
-    thickness: int = 1,
-) -> np.ndarray:
+def draw_boundaries(image: np.ndarray, curves: Sequence[np.ndarray]) -> np.ndarray:
     """Draw boundary curves, each (n, 2) densely sampled image px, in one colour each."""
     canvas = as_bgr(image).copy()
-    colors = boundary_palette(len(curves)) if colors is None else colors
-    for curve, color in zip(curves, colors):
-        canvas = draw_polyline(canvas, curve, color, thickness=thickness)
+    for curve, color in zip(curves, boundary_palette(len(curves))):
+        canvas = draw_polyline(canvas, curve, color)
     return canvas
 
 

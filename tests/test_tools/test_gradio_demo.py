@@ -17,7 +17,7 @@ from headless import headless_browser, wait_for
 from tools_by_path import load_tool
 
 from mmpose_sp.apis import FaceLandmarker, FaceResult
-from mmpose_sp.apis.views import display_size, moved, place_score_map
+from mmpose_sp.apis.views import display_size, place_score_map
 
 ROOT = Path(__file__).resolve().parents[2]
 gradio_demo = load_tool('gradio_demo')
@@ -43,7 +43,7 @@ def examples(tmp_path_factory):
 
 
 def test_a_moved_face_scales_with_its_picture():
-    face = moved(a_face(), np.array([[2.0, 0, 1], [0, 3, -1]]))
+    face = a_face().moved(np.array([[2.0, 0, 1], [0, 3, -1]]))
     np.testing.assert_allclose(face.landmarks[0], [21, 59])
     np.testing.assert_allclose(face.covariance[0], np.diag([16.0, 9]))
     np.testing.assert_allclose(face.box, [21, 59, 81, 149])

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from mmpose_sp.apis.arguments import add_device_argument
 from mmpose_sp.evaluation.scores import face_normaliser, per_face_nme
-from mmpose_sp.faces import find_scheme
+from mmpose_sp.faces import find_scheme, subset_names
 from mmpose_sp.visualization import (
     SELECTIONS,
     PredictedFace,
@@ -27,7 +27,6 @@ from mmpose_sp.visualization import (
     load_predictions,
     prediction_sheet,
     select_faces,
-    subset_names,
     subset_overview,
     write_image,
 )
