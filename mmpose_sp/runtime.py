@@ -85,20 +85,22 @@ class Landmarker(BaseLandmarker):
             self.heatmap_size: Tuple[int, int] = tuple(notes['heatmap_size'])
             self.grid: str = notes['grid']
             self._padding: float = notes['box_padding']
-            self._dataset_name: str = notes['dataset']
+            self.dataset_name = notes['dataset']
             self.landmark_names: List[str] = notes['landmark_names']
             exported: str = notes['joint']
+            tail_weights: Dict[str, float] = notes['tail_weights']
         except KeyError as error:
             raise ValueError(
                 f'{model}: says nothing about its {error}; export it by tools/deployment/export_onnx.py of this version'
             ) from error
+        self.num_landmarks = len(self.landmark_names)
         found = self._session.run(None, {'crops': np.zeros((1, *self.input_size[::-1], 3), np.uint8)})
         if not all(np.isfinite(values).all() for values in found):
             raise ValueError(
                 f'{model}: gives NaN or infinity for a black picture; its weights are damaged, export it again'
             )
         self.joint = exported if joint is None else joint
-        self.tail_weight = notes.get('tail_weights', {}).get('off' if self.joint == 'off' else 'joined', 0.0)
+        self.tail_weight = tail_weights['off' if self.joint == 'off' else 'joined']
         if self.joint not in ('off', exported):
             raise ValueError(
                 f"joint={joint!r}: {model} was exported with {exported!r} and can do that or 'off'; export it anew by "
@@ -118,16 +120,6 @@ class Landmarker(BaseLandmarker):
             ValueError: There is no such model; says which there are.
         """
         return cls(packaged_onnx(name, int8), **kwargs)
-
-    @property
-    def dataset_name(self) -> str:
-        """Whose landmarks these are: 'wflw', 'cofw', '300w'."""
-        return self._dataset_name
-
-    @property
-    def num_landmarks(self) -> int:
-        """K."""
-        return len(self.landmark_names)
 
     def _crop(self, image: np.ndarray, box: np.ndarray, name: str) -> _Crop:
         center, scale = crop_of_box(box[:4], self.input_size, self._padding)

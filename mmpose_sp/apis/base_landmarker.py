@@ -31,8 +31,14 @@ class BaseLandmarker(ABC):
     Args:
         detector, detector_weights, batch_size, min_confidence, refine, rotations: See :class:`FaceLandmarker`.
         device: Of an mmdet detector.
+
+    Attributes:
+        dataset_name: Whose landmarks these are: 'wflw', 'cofw', '300w'.
+        num_landmarks: K.
     """
 
+    dataset_name: str
+    num_landmarks: int
     has_posterior = True
     tail_weight = 0.0  # of the covariances, see FaceResult.ellipse_radius
 
@@ -61,16 +67,6 @@ class BaseLandmarker(ABC):
         self.device = device
         self._detector_spec = detector, detector_weights
         self._detector: Optional[Detector] = None
-
-    @property
-    @abstractmethod
-    def dataset_name(self) -> str:
-        """Whose landmarks these are: 'wflw', 'cofw', '300w'."""
-
-    @property
-    @abstractmethod
-    def num_landmarks(self) -> int:
-        """K."""
 
     @abstractmethod
     def _crop(self, image: np.ndarray, box: np.ndarray, name: str) -> Any:
@@ -109,7 +105,7 @@ class BaseLandmarker(ABC):
         Raises:
             ValueError: For a camera, whose frames do not end; use :meth:`iterate`.
         """
-        source = inputs if isinstance(inputs, Source) else open_source(inputs)
+        source = open_source(inputs)
         if source.live:
             source.frames.close()
             raise ValueError('a camera never ends: loop over landmarker.iterate(...) instead')
@@ -148,7 +144,7 @@ class BaseLandmarker(ABC):
                 and for faces whose landmarks are not finite; always, for ``inputs`` that cannot be opened and for
                 ``bboxes`` that do not match them.
         """
-        source = inputs if isinstance(inputs, Source) else open_source(inputs)
+        source = open_source(inputs)
         if errors not in (None, 'raise', 'record'):
             raise ValueError(f"errors must be 'raise' or 'record', got {errors!r}")
         if whole_image and bboxes is not None:
@@ -163,7 +159,7 @@ class BaseLandmarker(ABC):
         waiting: Deque[_Waiting] = deque()
         crops: List[_Crop] = []
         bad: List[str] = []
-        for index, frame in enumerate(_progress_bar(source) if progress else source.frames):
+        for index, frame in enumerate(progress_bar(source) if progress else source.frames):
             entry, new = self._prepare(frame, index, boxes_of, whole_image, record, keep_image)
             waiting.append(entry)
             crops += new
@@ -309,10 +305,11 @@ def _turned(image: np.ndarray, turns: int) -> np.ndarray:
 _Crop = Tuple[_Waiting, int, Any]  # a picture, the index of a face in it, and the face cut out
 
 
-def _progress_bar(source: Source) -> Iterable[Frame]:
+def progress_bar(source: Source) -> Iterable[Frame]:
+    """The frames of a source, with a bar that counts them."""
     from tqdm import tqdm  # here, for who does without
 
-    return tqdm(source.frames, total=source.length, desc='faces', unit='image')
+    return tqdm(source.frames, total=source.length, desc='faces', unit='frame' if source.kind == 'video' else 'image')
 
 
 def _box_lookup(bboxes: Any, source: Source) -> Optional[Callable[[str, int], Any]]:

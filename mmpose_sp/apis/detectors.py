@@ -11,7 +11,7 @@ import cv2
 import cv2.data
 import numpy as np
 
-from mmpose_sp.faces import SCHEMES, BoxMapping
+from mmpose_sp.faces import SCHEMES, BoxMapping, overlap
 
 Detections = Tuple[np.ndarray, np.ndarray]
 
@@ -28,28 +28,17 @@ class HaarFaceDetector:
 
     Args:
         mapping: From the cascade's box to the landmark box, see :func:`haar_mapping`.
-        threshold: Least score of a face, see :meth:`__call__`.
-        neighbors: Overlapping hits that make a face; more of them find fewer faces and fewer false ones.
-        min_size: Side of the smallest face as a fraction of the picture's shorter side, but at least 20 px.
-        max_side: Larger pictures are searched at this size (px of the longer side).
     """
 
     CASCADE = 'haarcascade_frontalface_default.xml'
+    THRESHOLD = 0.5  # least score of a face, see __call__
+    NEIGHBORS = 3  # overlapping hits that make a face; more of them find fewer faces and fewer false ones
+    MIN_SIZE = 0.05  # side of the smallest face as a fraction of the picture's shorter side, but at least MIN_PIXELS
     MIN_PIXELS = 20  # the cascade is trained on 24 x 24 px
+    MAX_SIDE = 1024  # px of the longer side: larger pictures are searched at this size
 
-    def __init__(
-        self,
-        mapping: BoxMapping = BoxMapping(),  # noqa: B008
-        threshold: float = 0.5,
-        neighbors: int = 3,
-        min_size: float = 0.05,
-        max_side: int = 1024,
-    ) -> None:
+    def __init__(self, mapping: BoxMapping = BoxMapping()) -> None:  # noqa: B008
         self.mapping = mapping
-        self.threshold = threshold
-        self.neighbors = neighbors
-        self.min_size = min_size
-        self.max_side = max_side
         if not hasattr(cv2, 'CascadeClassifier'):
             raise ValueError(
                 f'OpenCV {cv2.__version__} has no cascades any more. Fix: pip install "opencv-python-headless<5", or '
@@ -63,22 +52,22 @@ class HaarFaceDetector:
 
     def __call__(self, image: np.ndarray) -> Detections:
         """Find the faces; the score is 1 - exp(-w / 2) of the weight w that the last stage of the cascade gives."""
-        scale = min(1.0, self.max_side / max(image.shape[:2]))
+        scale = min(1.0, self.MAX_SIDE / max(image.shape[:2]))
         gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
         if scale < 1:
             gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        side = max(self.MIN_PIXELS, round(self.min_size * min(gray.shape)))
+        side = max(self.MIN_PIXELS, round(self.MIN_SIZE * min(gray.shape)))
         if min(gray.shape) < side:
             return np.zeros((0, 4), dtype=np.float32), np.zeros(0, dtype=np.float32)
         found, _, weights = self._cascade.detectMultiScale3(
-            cv2.equalizeHist(gray), 1.1, self.neighbors, minSize=(side, side), outputRejectLevels=True
+            cv2.equalizeHist(gray), 1.1, self.NEIGHBORS, minSize=(side, side), outputRejectLevels=True
         )
         found = np.asarray(found, dtype=np.float32).reshape(-1, 4)
         # x y w h of whole pixels of the smaller picture -> their outline in the picture, pixel centres at the integers
         ratio = np.array([image.shape[1] / gray.shape[1], image.shape[0] / gray.shape[0]] * 2, dtype=np.float32)
         boxes = np.concatenate([found[:, :2], found[:, :2] + found[:, 2:]], axis=1) * ratio - 0.5
         scores = 1 - np.exp(-np.maximum(np.asarray(weights, dtype=np.float32).reshape(-1), 0) / 2)
-        return _faces(boxes, scores, self.threshold, IOU, self.mapping)
+        return _faces(boxes, scores, self.THRESHOLD, self.mapping)
 
 
 class MMDetFaceDetector:
@@ -90,7 +79,6 @@ class MMDetFaceDetector:
         device: 'cpu', 'cuda:0', ...
         categories: Labels that are faces.
         threshold: Least score of a face.
-        iou: Of two boxes that overlap more than this, the one with the better score stays.
         mapping: From the detector's box to the landmark box; the identity suits detectors that are trained on boxes
             around the landmarks, such as mmpose's yolox-s_8xb8-300e_coco-face.
     """
@@ -102,7 +90,6 @@ class MMDetFaceDetector:
         device: str = 'cpu',
         categories: Sequence[int] = (0,),
         threshold: float = 0.3,
-        iou: float = IOU,
         mapping: BoxMapping = BoxMapping(),  # noqa: B008
     ) -> None:
         try:
@@ -122,7 +109,6 @@ class MMDetFaceDetector:
         )
         self.categories = tuple(categories)
         self.threshold = threshold
-        self.iou = iou
         self.mapping = mapping
 
     def __call__(self, image: np.ndarray) -> Detections:
@@ -130,13 +116,13 @@ class MMDetFaceDetector:
         instances = self._detector(image, return_datasamples=True)['predictions'][0].pred_instances.cpu().numpy()
         boxes, scores = instances.bboxes, instances.scores
         wanted = np.isin(instances.labels, self.categories) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-        return _faces(boxes[wanted], scores[wanted], self.threshold, self.iou, self.mapping)
+        return _faces(boxes[wanted], scores[wanted], self.threshold, self.mapping)
 
 
-def _faces(boxes: np.ndarray, scores: np.ndarray, threshold: float, iou: float, mapping: BoxMapping) -> Detections:
+def _faces(boxes: np.ndarray, scores: np.ndarray, threshold: float, mapping: BoxMapping) -> Detections:
     """Drop unsure and doubled boxes, map the rest to landmark boxes, best first."""
     sure = scores >= threshold
-    kept = best_of_overlapping(boxes[sure], scores[sure], iou)
+    kept = best_of_overlapping(boxes[sure], scores[sure])
     return mapping(boxes[sure][kept]), scores[sure][kept].astype(np.float32)
 
 
@@ -149,10 +135,3 @@ def best_of_overlapping(boxes: np.ndarray, scores: np.ndarray, iou: float = IOU)
         kept.append(int(best))
         order = order[overlap(boxes[best], boxes[order]) <= iou]
     return kept
-
-
-def overlap(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Intersection over union (N,) of a box (4,) with boxes (N, 4)."""
-    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
-    common = np.prod(np.maximum(sides, 0), axis=1)
-    return common / (np.prod(box[2:] - box[:2]) + np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) - common)

@@ -95,6 +95,8 @@ class FaceLandmarker(BaseLandmarker):
         cfg = load_config(config, cfg_options)
         cfg.model.test_cfg = dict(cfg.model.get('test_cfg') or {}, output_covariances=True)
         self.model: Any = load_model(cfg, checkpoint, self.device)
+        self.dataset_name = self.model.dataset_meta['dataset_name']
+        self.num_landmarks = self.model.dataset_meta['num_keypoints']
         self.codec = getattr(self.model.head, 'decoder', None)
         if not hasattr(self.codec, 'heatmap_size'):
             raise TypeError(
@@ -130,16 +132,6 @@ class FaceLandmarker(BaseLandmarker):
             ValueError: There is no such model; says which there are.
         """
         return cls(*packaged_model(name), **kwargs)
-
-    @property
-    def dataset_name(self) -> str:
-        """Whose landmarks these are: 'wflw', 'cofw', '300w'."""
-        return self.model.dataset_meta['dataset_name']
-
-    @property
-    def num_landmarks(self) -> int:
-        """K."""
-        return self.model.dataset_meta['num_keypoints']
 
     @property
     def boundaries(self) -> tuple:

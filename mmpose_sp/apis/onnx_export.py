@@ -18,7 +18,7 @@ from onnxscript.values import Op, Opset
 from torch import Tensor, nn
 
 from mmpose_sp.codecs import ImageAwareLabelSmoothing
-from mmpose_sp.posterior import Calibration, landmark_blocks
+from mmpose_sp.posterior import landmark_blocks
 from mmpose_sp.utils.atomic import atomic_path
 
 OUTPUTS = ('landmarks', 'confidence', 'covariance', 'scores')
@@ -40,20 +40,13 @@ class CropLandmarker(nn.Module):
     Args:
         model: Of ``load_model``.
         flip_test: Average the scores with those of the mirrored crop.
-        calibration: Of the model; by default what its checkpoint stores.
         joint: 'off', 'prior' or 'offset'; by default what the checkpoint stores, see :class:`FaceLandmarker`.
 
     Raises:
         ValueError: The model does not decode scores, or landmarks cannot be joined so.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        flip_test: bool = False,
-        calibration: Optional[Calibration] = None,
-        joint: Optional[str] = None,
-    ) -> None:
+    def __init__(self, model: nn.Module, flip_test: bool = False, joint: Optional[str] = None) -> None:
         super().__init__()
         codec = getattr(model.head, 'decoder', None)
         if not isinstance(codec, ImageAwareLabelSmoothing):
@@ -64,8 +57,6 @@ class CropLandmarker(nn.Module):
         self.backbone, self.head = model.backbone, model.head
         self.neck = model.neck if model.with_neck else nn.Identity()
         self.codec = codec
-        if calibration is not None:
-            codec.calibration = calibration
         self.joint = self.head.joint_of(joint)
         self.flip_test = flip_test
         preprocessor = model.data_preprocessor

@@ -54,7 +54,7 @@ def open_source(inputs: Any) -> Source:
     Args:
         inputs: Path of a picture or a video, a folder (its pictures, sorted by name, without sub-folders), a glob
             pattern, an array, a Pillow image, a sequence of these (no videos), or a camera: its index or
-            ``'webcam:<index>'``.
+            ``'webcam:<index>'``. A :class:`Source` stays what it is.
 
     Raises:
         FileNotFoundError: Nothing there, or no picture in the folder.
@@ -62,6 +62,8 @@ def open_source(inputs: Any) -> Source:
             (:func:`~mmpose_sp.utils.images.max_pixels`), an empty sequence or name.
         TypeError: Something else.
     """
+    if isinstance(inputs, Source):
+        return inputs
     if isinstance(inputs, (bool, np.bool_)):
         raise TypeError('inputs must be paths or arrays, or the index of a camera; got a bool')
     if isinstance(inputs, (int, np.integer)):

@@ -7,10 +7,11 @@ from typing import Any, Deque, Dict, Iterator, List, Optional, Tuple
 import cv2
 import numpy as np
 
-from mmpose_sp.faces import motion
+from mmpose_sp.faces import motion, overlap
+from mmpose_sp.faces.annotation_files import tight_box
 
-from .base_landmarker import BaseLandmarker
-from .detectors import best_of_overlapping, overlap
+from .base_landmarker import BaseLandmarker, progress_bar
+from .detectors import best_of_overlapping
 from .results import FaceResult, ImageResult
 from .sources import Source, open_source
 
@@ -30,8 +31,7 @@ class _Track:
     @property
     def box(self) -> np.ndarray:
         """Where the face is expected in the next frame: (4,) around its landmarks."""
-        landmarks = motion.predict(self.state).landmarks
-        return np.concatenate([landmarks.min(axis=0), landmarks.max(axis=0)]).astype(np.float32)
+        return tight_box(motion.predict(self.state).landmarks).astype(np.float32)
 
     def add(self, face: FaceResult) -> None:
         self.state = motion.update(motion.predict(self.state), face.landmarks, face.covariance)
@@ -98,15 +98,11 @@ class FaceTracker:
         Yields:
             ImageResult: Frame by frame, ``track`` of each face a number that no other face of the video has.
         """
-        source = inputs if isinstance(inputs, Source) else open_source(inputs)
+        source = open_source(inputs)
         if progress is None:
             progress = source.kind == 'video' and not source.live
         results = self._results(source, errors == 'record', keep_image, progress)
-        if self.smoothing != 'smooth':
-            for result, _ in results:
-                yield result
-            return
-        yield from self._smoothed(results)
+        yield from self._smoothed(results) if self.smoothing == 'smooth' else (result for result, _ in results)
 
     def _results(
         self, source: Source, record: bool, keep_image: bool, progress: bool
@@ -115,12 +111,7 @@ class FaceTracker:
         tracks: List[_Track] = []
         thumbnail: Optional[np.ndarray] = None
         number = 0  # of the next face
-        frames = source.frames
-        if progress:
-            from tqdm import tqdm
-
-            frames = tqdm(frames, total=source.length, desc='faces', unit='frame')
-        for index, frame in enumerate(frames):
+        for index, frame in enumerate(progress_bar(source) if progress else source.frames):
             result = ImageResult(frame.name, frame=index if frame.index is None else frame.index)
             try:
                 image = frame.read()
@@ -157,7 +148,7 @@ class FaceTracker:
             if face is not None and face.confidence.mean() >= self.min_confidence:
                 found[track] = face
         # two tracks may come to the same face: the older one keeps it
-        boxes = np.array([_box(face) for face in found.values()]).reshape(-1, 4)
+        boxes = np.array([tight_box(face.landmarks) for face in found.values()]).reshape(-1, 4)
         kept = best_of_overlapping(boxes, np.array([float(track.age) for track in found]), 0.6)
         found = {track: face for i, (track, face) in enumerate(found.items()) if i in kept}
         for track, face in found.items():
@@ -167,12 +158,9 @@ class FaceTracker:
     def _find_new(self, image: np.ndarray, known: List[FaceResult]) -> List[FaceResult]:
         """The faces that the landmarker finds by itself, but for the known ones."""
         (result,) = self.landmarker([image], errors='record', progress=False)
-        old = np.array([_box(face) for face in known]).reshape(-1, 4)
-        return [
-            face
-            for face in result.faces
-            if face.confidence.mean() >= self.min_confidence and not (overlap(_box(face), old) > SAME).any()
-        ]
+        old = np.array([tight_box(face.landmarks) for face in known]).reshape(-1, 4)
+        sure = [face for face in result.faces if face.confidence.mean() >= self.min_confidence]
+        return [face for face in sure if not (overlap(tight_box(face.landmarks), old) > SAME).any()]
 
     def _landmarks(self, image: np.ndarray, boxes: List[np.ndarray]) -> List[Optional[FaceResult]]:
         """A face for each box; None where the box cannot be cropped or the network gives no numbers."""
@@ -215,10 +203,6 @@ class FaceTracker:
 def _thumbnail(image: np.ndarray) -> np.ndarray:
     small = cv2.resize(image, THUMBNAIL, interpolation=cv2.INTER_AREA)
     return cv2.cvtColor(small, cv2.COLOR_BGR2GRAY).astype(np.float32)
-
-
-def _box(face: FaceResult) -> np.ndarray:
-    return np.concatenate([face.landmarks.min(axis=0), face.landmarks.max(axis=0)])
 
 
 def _is_inside(box: np.ndarray, width: int, height: int) -> bool:

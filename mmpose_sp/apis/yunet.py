@@ -8,11 +8,13 @@ import numpy as np
 
 from mmpose_sp.faces import SCHEMES, BoxMapping
 
-from .detectors import IOU, Detections, best_of_overlapping
+from .detectors import Detections, best_of_overlapping
 
 FILE = Path(__file__).resolve().parents[1] / 'weights' / 'yunet.onnx'  # of tools/model_converters/yunet2onnx.py
 STRIDES = (8, 16, 32)  # px of the picture per px of the network's maps
 MAX_GAIN = 16
+# px: pictures more than twice as large are searched at this size as well, for faces of more px than the network knows
+COARSE_SIDE = 320
 OUTPUTS = [f'{kind}_{stride}' for stride in STRIDES for kind in ('cls', 'obj', 'bbox')]
 
 Network = Callable[[np.ndarray], Dict[str, np.ndarray]]
@@ -33,8 +35,6 @@ class YuNetFaceDetector:
         mapping: From its box to the landmark box, see :func:`yunet_mapping`.
         threshold: Least score of a face, the root of classification times objectness.
         max_side: Larger pictures are searched at this size (px of the longer side), smaller ones as they are.
-        coarse_side: Pictures more than twice as large are searched at this size as well, for faces of more px than the
-            network knows.
         threads: That onnxruntime computes with, 0 for one a core: on so small a network more of them mostly wait.
 
     Raises:
@@ -46,26 +46,24 @@ class YuNetFaceDetector:
         mapping: BoxMapping = BoxMapping(),  # noqa: B008
         threshold: float = 0.5,
         max_side: int = 1024,
-        coarse_side: int = 320,
         threads: int = 1,
     ) -> None:
         self.mapping = mapping
         self.threshold = threshold
         self.max_side = max_side
-        self.coarse_side = coarse_side
         self._network = _load(FILE, threads)
 
     def __call__(self, image: np.ndarray) -> Detections:
         """Find the faces; if there is none, look again for a small, dark or noisy one: larger, brighter, smaller."""
         side = max(image.shape[:2])
         sides = [min(side, self.max_side)]
-        if side > 2 * self.coarse_side:
-            sides.append(self.coarse_side)
+        if side > 2 * COARSE_SIDE:
+            sides.append(COARSE_SIDE)
         boxes, scores = self._search(image, sides)
         if not len(boxes):
             larger = [min(2 * side, self.max_side)] if side < self.max_side else []
             boxes, scores = self._search(_brightened(image), [*larger, max(1, sides[0] // 2)])
-        kept = best_of_overlapping(boxes, scores, IOU)
+        kept = best_of_overlapping(boxes, scores)
         return self.mapping(boxes[kept]), scores[kept]
 
     def _search(self, image: np.ndarray, sides: List[int]) -> Detections:

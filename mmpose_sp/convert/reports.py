@@ -6,8 +6,8 @@ from typing import Dict, List, Mapping, Sequence
 
 import numpy as np
 
-from mmpose_sp.faces.annotation_files import AnnotationError, some_of
-from mmpose_sp.faces.coordinates import outside_image
+from mmpose_sp.faces.annotation_files import AnnotationError, some_of, tight_box
+from mmpose_sp.faces.coordinates import outside_image, overlap
 
 from .raw_faces import RawFace, find_duplicates
 
@@ -70,11 +70,9 @@ def check_counts(dataset: str, found: Dict[str, int], published: Mapping[str, in
     return False
 
 
-def overlap(points: np.ndarray, box: np.ndarray) -> float:
+def _fit(points: np.ndarray, box: np.ndarray) -> float:
     """Intersection over union of the box around points (K, 2) with a box x1 y1 x2 y2."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    common = np.prod(np.maximum(np.minimum(high, box[2:]) - np.maximum(low, box[:2]), 0))
-    return float(common / (np.prod(high - low) + np.prod(box[2:] - box[:2]) - common))
+    return float(overlap(box, tight_box(points)[None])[0])
 
 
 def check_boxes(faces: Sequence[RawFace]) -> None:
@@ -84,8 +82,8 @@ def check_boxes(faces: Sequence[RawFace]) -> None:
         AnnotationError: most fit their boxes better with x and y swapped.
     """
     boxed = [(face, np.array(face.rect)) for face in faces if face.rect is not None]
-    fits = [overlap(face.keypoints, box) for face, box in boxed]
-    swapped = [face.origin for fit, (face, box) in zip(fits, boxed) if overlap(face.keypoints[:, ::-1], box) > fit]
+    fits = [_fit(face.keypoints, box) for face, box in boxed]
+    swapped = [face.origin for fit, (face, box) in zip(fits, boxed) if _fit(face.keypoints[:, ::-1], box) > fit]
     if len(swapped) > len(boxed) / 2:
         raise AnnotationError(
             f'{len(swapped)} of {len(boxed)} faces fit their boxes better with x and y of the landmarks swapped: '

@@ -82,20 +82,15 @@ def crop_of_box(box: np.ndarray, input_size: Tuple[int, int], padding: float = 1
     return (low + high) / 2, size * (padding * (high - low) / size).max()
 
 
-def crop_to_image(
-    center: np.ndarray, scale: np.ndarray, input_size: Tuple[int, int], rotation: float = 0.0
-) -> np.ndarray:
+def crop_to_image(center: np.ndarray, scale: np.ndarray, input_size: Tuple[int, int]) -> np.ndarray:
     """(2, 3) map from input px to image px, that of mmpose's TopdownAffine and TopdownPoseEstimator.
 
     Args:
         center, scale: (2,) middle and size of the crop, image px (``input_center``, ``input_scale``).
         input_size: (W, H); its middle, (W / 2, H / 2) in input px, lies at ``center``.
-        rotation: Degrees by which the crop is turned in the image, from x towards y.
     """
     size, center, scale = (np.asarray(value, dtype=np.float64).reshape(2) for value in (input_size, center, scale))
-    cosine, sine = np.cos(np.radians(rotation)), np.sin(np.radians(rotation))
-    linear = np.array([[cosine, -sine], [sine, cosine]]) * (scale / size)
-    return np.column_stack([linear, center - linear @ (0.5 * size)])
+    return np.column_stack([np.diag(scale / size), center - 0.5 * scale])
 
 
 def turned_to_image(size: Tuple[int, int], turns: int) -> np.ndarray:
@@ -110,6 +105,13 @@ def transform_boxes(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Map (..., 4) boxes x1 y1 x2 y2 by a map that keeps axes parallel to axes; float64."""
     corners = transform_points(np.reshape(boxes, (*np.shape(boxes)[:-1], 2, 2)), matrix)
     return np.concatenate([corners.min(axis=-2), corners.max(axis=-2)], axis=-1)
+
+
+def overlap(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Intersection over union (N,) of a box x1 y1 x2 y2 (4,) with boxes (N, 4)."""
+    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
+    common = np.prod(np.maximum(sides, 0), axis=1)
+    return np.asarray(common / (np.prod(box[2:] - box[:2]) + np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) - common))
 
 
 def outside_image(points: np.ndarray, size: Tuple[int, int]) -> np.ndarray:

@@ -82,7 +82,7 @@ MUTATIONS = (
     Mutation('sites: step', SITES, 't[..., 0, 1]], dim=-1) / 2', 't[..., 0, 1]], dim=-1) / 3', POSTERIOR),
     Mutation('sites: middle', SITES, '+ middle[1]], dim', '+ middle[0]], dim', POSTERIOR),
     Mutation('map: half a pixel', MAPS, "'centers': (0.5, 0.5)", "'centers': (0.0, 0.0)", FACES),
-    Mutation('map: rotation', MAPS, '[sine, cosine]]) * (scale', '[-sine, cosine]]) * (scale', FACES),
+    Mutation('map: quarter turns', MAPS, '[sine, cosine]], dtype', '[-sine, cosine]], dtype', FACES),
     Mutation('codec: outside', CODEC, 'self._middle + 0.5', 'self._middle + 1.5', CODECS),
     Mutation('codec: width of thin lines', EDGES, 'THIN_SUPERSAMPLING = 4, 16', 'THIN_SUPERSAMPLING = 8, 16', CODECS),
     Mutation('list: side of a crop', LIST, 'scale * UNIT', 'scale * UNIT * 2', DATASETS),
