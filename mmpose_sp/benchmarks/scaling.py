@@ -1,7 +1,7 @@
 """Cost of the loss and of decoding against landmarks, map size, samples and batch."""
 
 from mmpose_sp.models.losses import StructuredPredictionLoss
-from mmpose_sp.posterior import decode_scores
+from mmpose_sp.posterior import read_sites
 
 from .loss import EUCLIDEAN, OURS, training_step
 from .problems import score_problem
@@ -28,7 +28,7 @@ def run(context: Context) -> Section:
                 name: training_step(problem, lambda m=module, problem=problem: m(*problem))
                 for name, module in modules.items()
             }
-            functions['decode'] = lambda problem=problem: decode_scores(problem.scores.detach())
+            functions['decode'] = lambda problem=problem: read_sites(problem.scores.detach(), covariance=False)
             # the Euclidean margin of 100 samples takes a second
             times = interleave(context, functions, max(3, context.repeats // 2))
             per_pixel = 1e6 * times[OURS].ms / problem.scores.numel()

@@ -6,5 +6,5 @@ __getattr__, __all__ = lazy_exports(
     __name__,
     boundary_maps='blur_and_sharpen boundary_curves edge_heatmaps',
     image_aware_label_smoothing='ImageAwareLabelSmoothing',
-    label_covariance='SmoothingStages edge_alignment smoothing_stages',
+    label_covariance='Smoothing SmoothingStages edge_alignment smoothing_stages',
 )

@@ -147,14 +147,9 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         self.edge_sigma = edge_sigma
         self.eps = eps
         self.calibration = Calibration()  # of the weights; who loads them may set it
-        self.smoothing_cfg = {
-            'gamma': gamma,
-            'edge_weight': edge_weight,
-            'gaussian_kernel': gaussian_kernel,
-            'patch_radius': patch_radius,
-            'blur_kernel': blur_kernel,
-            'sharpness': sharpness,
-        }
+        self.smoothing_cfg = label_covariance.Smoothing(
+            gamma, edge_weight, gaussian_kernel, patch_radius, blur_kernel, sharpness
+        )
         self._needs_edges = edge_maps or smoothing == 'image_aware'
         if self._needs_edges and not self.boundaries:
             raise ValueError(
@@ -173,8 +168,7 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         smoothing."""
         if self.smoothing == 'none':
             return 0.0
-        patch = label_covariance.gaussian_patch(*(self.smoothing_cfg[k] for k in ('patch_radius', 'gaussian_kernel')))
-        return float(np.sqrt(self.gamma * label_covariance.patch_covariance(patch)[0, 0]))
+        return float(np.sqrt(self.gamma * label_covariance.patch_covariance(self.smoothing_cfg.gaussian)[0, 0]))
 
     def encode(self, keypoints: np.ndarray, keypoints_visible: Optional[np.ndarray] = None) -> dict:
         """Encode landmarks of the network input.
@@ -202,8 +196,9 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         if self.smoothing == 'image_aware':
             for face, seen, covariance in zip(labels, visible > 0, covariances):
                 for landmarks, curves in self._edge_groups(len(face)):
+                    edges = self._padded_edges(face, seen, curves)
                     covariance[landmarks] = label_covariance.label_covariances(
-                        face[landmarks], self._padded_edges(face, seen, curves), self._margin, **self.smoothing_cfg
+                        face[landmarks], edges, self.smoothing_cfg
                     )
         elif self.smoothing == 'isotropic':
             covariances[:] = self.label_std**2 * np.eye(2)
@@ -239,13 +234,11 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
             keypoints_visible = np.asarray(keypoints_visible).reshape(1, -1)
         labels, visible = self._labels(keypoints, keypoints_visible)
         face, seen = labels[0], visible[0] > 0
-        stages = label_covariance.smoothing_stages(
-            face, self._padded_edges(face, seen, self.boundaries), self._margin, **self.smoothing_cfg
-        )
+        edges = self._padded_edges(face, seen, self.boundaries)
+        stages = label_covariance.smoothing_stages(face, edges, self.smoothing_cfg)
         for landmarks, curves in self._edge_groups(len(face)) if self.edges == 'own' else ():
-            own = label_covariance.smoothing_stages(
-                face[landmarks], self._padded_edges(face, seen, curves), self._margin, **self.smoothing_cfg
-            )
+            edges = self._padded_edges(face, seen, curves)
+            own = label_covariance.smoothing_stages(face[landmarks], edges, self.smoothing_cfg)
             for key in ('edge_patches', 'refined_patches', 'joint_patches', 'covariances'):
                 getattr(stages, key)[landmarks] = getattr(own, key)
         return stages
@@ -271,23 +264,14 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
         Returns:
             B keypoints (1, K, 2) in input px and B scores (1, K) in [0, 1], float32 arrays as from ``decode``.
         """
-        keypoints, confidence = self.decode_tensors(batch_scores)
+        keypoints, confidence, _ = self.decode_sites(batch_scores, covariance=False)
         decoded = torch.cat([keypoints, confidence[..., None]], dim=-1).cpu().numpy()
         return [points[None, :, :2].copy() for points in decoded], [points[None, :, 2].copy() for points in decoded]
 
-    def decode_tensors(self, scores: Tensor) -> Tuple[Tensor, Tensor]:
-        """Decode a batch of score maps; nothing leaves their device, and the host need not wait for it.
-
-        Args:
-            scores: Score maps in shape (B, K, h, w), any floating dtype
-
-        Returns:
-            Landmarks (B, K, 2) in input px and confidences (B, K) in [0, 1], float32.
-        """
-        return self.decode_sites(scores, covariance=False)[:2]
-
     def decode_sites(self, scores: Tensor, covariance: bool = True) -> Sites:
         """:func:`~mmpose_sp.posterior.read_sites` with points in input px and covariances in input px^2.
+
+        Nothing leaves the device of the maps, and the host need not wait for it.
 
         Args:
             scores: Score maps in shape (B, K, h, w), any floating dtype
@@ -348,10 +332,6 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
             f'{count}; set `boundaries` of the codec to the set of the dataset: {known}'
         )
 
-    @property
-    def _margin(self) -> int:
-        return label_covariance.smoothing_margin(self.smoothing_cfg['patch_radius'], self.smoothing_cfg['blur_kernel'])
-
     def _edge_groups(self, count: int) -> List[Tuple[np.ndarray, Tuple[Boundary, ...]]]:
         """Landmarks (their indices) that see the same curves, with these curves."""
         if self.edges == 'union':
@@ -363,7 +343,7 @@ class ImageAwareLabelSmoothing(BaseKeypointCodec):
 
     def _padded_edges(self, labels: np.ndarray, visible: np.ndarray, curves: Tuple[Boundary, ...]) -> np.ndarray:
         return boundary_maps.union_edge_map(
-            labels, curves, self.heatmap_size, self.edge_sigma, visible, padding=self._margin
+            labels, curves, self.heatmap_size, self.edge_sigma, visible, padding=self.smoothing_cfg.margin
         )
 
 

@@ -15,6 +15,36 @@ from mmpose_sp.faces import Boundary
 from .boundary_maps import blur_and_sharpen, tangents
 
 
+class Smoothing(NamedTuple):
+    """How the image-aware label smoothing is done.
+
+    Attributes:
+        gamma: Scale of the covariance.
+        edge_weight: Weight of the edges in M. 0 gives the isotropic, "image-unaware" smoothing.
+        gaussian_kernel: Kernel size of N, odd, px.
+        patch_radius: k.
+        blur_kernel: Kernel size of the blur of E, odd, px.
+        sharpness: Factor of the sharpening of E.
+    """
+
+    gamma: float
+    edge_weight: float
+    gaussian_kernel: int
+    patch_radius: int
+    blur_kernel: int
+    sharpness: float
+
+    @property
+    def margin(self) -> int:
+        """Pixels around the map within which edges influence a landmark inside the map."""
+        return self.patch_radius + 2 + self.blur_kernel // 2
+
+    @property
+    def gaussian(self) -> np.ndarray:
+        """N (P, P), see :func:`gaussian_patch`."""
+        return gaussian_patch(self.patch_radius, self.gaussian_kernel)
+
+
 class SmoothingStages(NamedTuple):
     """What the label smoothing computes on its way (Fig. 1 c-g of the paper). P = 2 * patch_radius + 1.
 
@@ -98,26 +128,11 @@ def patch_covariance(patches: np.ndarray) -> np.ndarray:
     return moments[..., [[1, 2], [2, 3]]] / moments[..., :1, None]
 
 
-def smoothing_margin(patch_radius: int, blur_kernel: int) -> int:
-    """Pixels around the map within which edges influence a landmark inside the map."""
-    return patch_radius + 2 + blur_kernel // 2
-
-
-def label_covariances(
-    landmarks: np.ndarray,
-    edge_map: np.ndarray,
-    margin: int,
-    gamma: float = 0.01,
-    edge_weight: float = 0.01,
-    gaussian_kernel: int = 5,
-    patch_radius: int = 4,
-    blur_kernel: int = 9,
-    sharpness: float = 5.0,
-) -> np.ndarray:
+def label_covariances(landmarks: np.ndarray, edge_map: np.ndarray, smoothing: Smoothing) -> np.ndarray:
     """gamma * Sigma_M (K, 2, 2) in heatmap px^2 of each landmark; see :func:`smoothing_stages` for the arguments."""
-    refined = blur_and_sharpen(edge_map, blur_kernel, sharpness)
-    patches = extract_patches(refined, _patch_centres(landmarks, edge_map, margin), patch_radius)
-    return gamma * patch_covariance(_joint_patches(patches, edge_weight, gaussian_kernel))
+    refined = blur_and_sharpen(edge_map, smoothing.blur_kernel, smoothing.sharpness)
+    patches = extract_patches(refined, _patch_centres(landmarks, edge_map, smoothing.margin), smoothing.patch_radius)
+    return smoothing.gamma * patch_covariance(_joint_patches(patches, smoothing))
 
 
 def _patch_centres(landmarks: np.ndarray, edge_map: np.ndarray, margin: int) -> np.ndarray:
@@ -126,56 +141,40 @@ def _patch_centres(landmarks: np.ndarray, edge_map: np.ndarray, margin: int) -> 
     return np.minimum(np.maximum(landmarks, -0.5), last) + margin
 
 
-def _joint_patches(refined_patches: np.ndarray, edge_weight: float, gaussian_kernel: int) -> np.ndarray:
+def _joint_patches(refined_patches: np.ndarray, smoothing: Smoothing) -> np.ndarray:
     """M = edge_weight * E' / max E' + N / max N. A patch without any edge (a pupil, say) keeps only the Gaussian."""
-    num, side, _ = refined_patches.shape
-    peak = refined_patches.reshape(num, -1).max(axis=1)
-    share = edge_weight / np.where(peak > 1e-6, peak, np.inf)
-    return gaussian_patch(side // 2, gaussian_kernel) + refined_patches * share[:, None, None]
+    peak = refined_patches.reshape(len(refined_patches), -1).max(axis=1)
+    share = smoothing.edge_weight / np.where(peak > 1e-6, peak, np.inf)
+    return smoothing.gaussian + refined_patches * share[:, None, None]
 
 
-def smoothing_stages(
-    landmarks: np.ndarray,
-    edge_map: np.ndarray,
-    margin: int,
-    gamma: float = 0.01,
-    edge_weight: float = 0.01,
-    gaussian_kernel: int = 5,
-    patch_radius: int = 4,
-    blur_kernel: int = 9,
-    sharpness: float = 5.0,
-) -> SmoothingStages:
+def smoothing_stages(landmarks: np.ndarray, edge_map: np.ndarray, smoothing: Smoothing) -> SmoothingStages:
     """Every intermediate product of the image-aware label smoothing.
 
     Args:
         landmarks: (K, 2) heatmap px, finite. Landmarks outside the map are treated as if they were on
             its border (they carry no weight in the loss).
-        edge_map: E, float32, drawn with ``margin`` px around the map on each side.
-        margin: At least :func:`smoothing_margin`, so that patches never leave the drawn area.
-        gamma: Scale of the covariance.
-        edge_weight: Weight of the edges in M. 0 gives the isotropic, "image-unaware" smoothing.
-        gaussian_kernel: Kernel size of N in px.
-        patch_radius: k.
-        blur_kernel: Kernel size of the blur of E in px.
-        sharpness: Factor of the sharpening of E.
+        edge_map: E, float32, drawn with ``smoothing.margin`` px around the map on each side, so that patches never
+            leave the drawn area.
+        smoothing: What to do.
 
     Returns:
         Maps are cropped to the heatmap; patches see the margin too.
     """
-    height, width = edge_map.shape
+    margin, (height, width) = smoothing.margin, edge_map.shape
     inner = np.s_[margin : height - margin, margin : width - margin]
-    refined = blur_and_sharpen(edge_map, blur_kernel, sharpness)
+    refined = blur_and_sharpen(edge_map, smoothing.blur_kernel, smoothing.sharpness)
     centres = _patch_centres(landmarks, edge_map, margin)
-    refined_patches = extract_patches(refined, centres, patch_radius)
-    joint = _joint_patches(refined_patches, edge_weight, gaussian_kernel)
+    refined_patches = extract_patches(refined, centres, smoothing.patch_radius)
+    joint = _joint_patches(refined_patches, smoothing)
     return SmoothingStages(
         edge_map=edge_map[inner],
         refined_edge_map=refined[inner],
-        edge_patches=extract_patches(edge_map, centres, patch_radius),
+        edge_patches=extract_patches(edge_map, centres, smoothing.patch_radius),
         refined_patches=refined_patches,
-        gaussian=gaussian_patch(patch_radius, gaussian_kernel),
+        gaussian=smoothing.gaussian,
         joint_patches=joint,
-        covariances=gamma * patch_covariance(joint),
+        covariances=smoothing.gamma * patch_covariance(joint),
     )
 
 

@@ -3,14 +3,13 @@ face joined into one Gaussian. Needs only torch."""
 
 from .calibration import Calibration
 from .joint import JointPosterior, landmark_blocks
-from .sites import SUBPIXEL, Sites, decode_scores, read_sites
+from .sites import SUBPIXEL, Sites, read_sites
 
 __all__ = [
     'SUBPIXEL',
     'Calibration',
     'JointPosterior',
     'Sites',
-    'decode_scores',
     'landmark_blocks',
     'read_sites',
 ]

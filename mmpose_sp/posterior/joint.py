@@ -159,14 +159,6 @@ class JointPosterior(nn.Module):
         mean = state.get(f'{prefix}mean')
         return None if mean is None else cls(mean.numel() // 2)
 
-    def _load_from_state_dict(self, state_dict: Dict[str, Tensor], prefix: str, *args) -> None:
-        """Weights that were packaged before tails were fitted say nothing about them: these of a Gaussian, 0."""
-        for name in ('calibration_values', 'spread'):
-            stored, own = state_dict.get(f'{prefix}{name}'), getattr(self, name)
-            if stored is not None and len(stored) == len(own) - 1:
-                state_dict[f'{prefix}{name}'] = torch.cat([stored, stored.new_zeros(1)])
-        super()._load_from_state_dict(state_dict, prefix, *args)
-
     @property
     def calibration(self) -> Calibration:
         """That of the sites."""

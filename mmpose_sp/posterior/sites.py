@@ -89,11 +89,6 @@ def read_sites(
         return _read(scores, subpixel, eps, calibration, covariance)
 
 
-def decode_scores(scores: Tensor, subpixel: str = 'quadratic', eps: float = 1.0) -> Tuple[Tensor, Tensor]:
-    """Points and confidence of :func:`read_sites`, which see."""
-    return read_sites(scores, subpixel, eps, covariance=False)[:2]
-
-
 def _read(scores: Tensor, subpixel: str, eps: float, calibration: Calibration, with_covariance: bool) -> Sites:
     """:func:`read_sites` of checked, float32 or float64 ``scores``."""
     h, w = scores.shape[-2:]

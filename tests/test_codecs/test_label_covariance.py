@@ -3,16 +3,16 @@ import pytest
 
 from mmpose_sp.codecs.boundary_maps import edge_heatmaps
 from mmpose_sp.codecs.label_covariance import (
+    Smoothing,
     edge_alignment,
     extract_patches,
     gaussian_patch,
     patch_covariance,
-    smoothing_margin,
     smoothing_stages,
 )
 from mmpose_sp.faces import Boundary
 
-MARGIN = smoothing_margin(4, 9)
+SMOOTHING = Smoothing(gamma=0.01, edge_weight=0.01, gaussian_kernel=5, patch_radius=4, blur_kernel=9, sharpness=5.0)
 # Second moment of the Gaussian of kernel 5: weights exp(-x^2 / (2 * 1.1^2)) at -2..2.
 ONE, TWO = np.exp(-0.5 / 1.21), np.exp(-2 / 1.21)
 GAUSSIAN_VARIANCE = (2 * ONE + 8 * TWO) / (1 + 2 * ONE + 2 * TWO)
@@ -20,8 +20,8 @@ GAUSSIAN_VARIANCE = (2 * ONE + 8 * TWO) / (1 + 2 * ONE + 2 * TWO)
 
 def covariances(landmarks, boundary, **kwargs):
     landmarks = np.asarray(landmarks, dtype=np.float32)
-    edge = edge_heatmaps(landmarks, [boundary], (64, 64), padding=MARGIN).max(axis=0)
-    return smoothing_stages(landmarks, edge, MARGIN, **kwargs).covariances
+    edge = edge_heatmaps(landmarks, [boundary], (64, 64), padding=SMOOTHING.margin).max(axis=0)
+    return smoothing_stages(landmarks, edge, SMOOTHING._replace(**kwargs)).covariances
 
 
 def line_at(angle, centre=(31.3, 30.8), count=9, length=44.0):
@@ -63,8 +63,8 @@ def test_patches_interpolate_linearly():
 def test_straight_edge_by_hand():
     """A horizontal line through a pixel row: E' repeats one profile p(dy) along x, and so do the moments."""
     landmarks = np.stack([np.linspace(4, 60, 9), np.full(9, 30.0)], axis=-1).astype(np.float32)
-    edge = edge_heatmaps(landmarks, [LINE], (64, 64), padding=MARGIN).max(axis=0)
-    stages = smoothing_stages(landmarks, edge, MARGIN, gamma=1.0)
+    edge = edge_heatmaps(landmarks, [LINE], (64, 64), padding=SMOOTHING.margin).max(axis=0)
+    stages = smoothing_stages(landmarks, edge, SMOOTHING._replace(gamma=1.0))
     offset = np.arange(-4, 5)
     profile = stages.refined_edge_map[26:35, 32] / stages.refined_edge_map[30, 32]
     weight = 0.01 * 9 * profile.sum() + (1 + 2 * ONE + 2 * TWO) ** 2
@@ -130,8 +130,8 @@ def test_landmarks_outside_the_map_have_finite_covariances():
 
 def test_stages_have_the_documented_shapes_and_maxima():
     landmarks = curve().astype(np.float32)
-    edge = edge_heatmaps(landmarks, [LINE], (64, 48), padding=MARGIN).max(axis=0)
-    stages = smoothing_stages(landmarks, edge, MARGIN)
+    edge = edge_heatmaps(landmarks, [LINE], (64, 48), padding=SMOOTHING.margin).max(axis=0)
+    stages = smoothing_stages(landmarks, edge, SMOOTHING)
     assert stages.edge_map.shape == stages.refined_edge_map.shape == (48, 64)
     assert stages.edge_patches.shape == stages.refined_patches.shape == stages.joint_patches.shape == (9, 9, 9)
     np.testing.assert_allclose(stages.gaussian.max(), 1)

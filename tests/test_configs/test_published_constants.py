@@ -123,11 +123,11 @@ OURS = {
         'Eq. A14',
     ),
     'smoothing': (lambda b: b.codec.smoothing, 'image_aware', '4.2'),
-    'blur of the edges': (lambda b: b.smoothing['blur_kernel'], 9, 'A1.3'),
-    'sharpness': (lambda b: b.smoothing['sharpness'], 5, 'A1.3'),
-    'kernel of N': (lambda b: b.smoothing['gaussian_kernel'], 5, 'A1.3'),
-    'weight of the edges in M': (lambda b: b.smoothing['edge_weight'], 0.01, 'A1.3'),
-    'patch radius': (lambda b: b.smoothing['patch_radius'], 4, 'choices.md'),
+    'blur of the edges': (lambda b: b.smoothing.blur_kernel, 9, 'A1.3'),
+    'sharpness': (lambda b: b.smoothing.sharpness, 5, 'A1.3'),
+    'kernel of N': (lambda b: b.smoothing.gaussian_kernel, 5, 'A1.3'),
+    'weight of the edges in M': (lambda b: b.smoothing.edge_weight, 0.01, 'A1.3'),
+    'patch radius': (lambda b: b.smoothing.patch_radius, 4, 'choices.md'),
     'edges': (lambda b: b.codec.edges, 'union', 'choices.md'),
     'line width': (lambda b: (b.codec.edge_lines, b.codec.edge_sigma), ('gaussian', 1), 'choices.md'),
     'margin moves with the sample': (lambda b: b.loss.wants_label, False, '4.2, Eq. 13'),
@@ -178,7 +178,7 @@ def test_a_published_constant(recipe, what):
 @pytest.mark.parametrize('recipe', RECIPES)
 def test_constants_of_the_benchmark(recipe):
     scheme = SCHEMES[recipe.split()[1]]
-    for gamma in (scheme.gamma, built(recipe).smoothing['gamma']):  # of a codec by default, and of the config
+    for gamma in (scheme.gamma, built(recipe).smoothing.gamma):  # of a codec by default, and of the config
         found = scheme.num_landmarks, gamma, scheme.norm, scheme.threshold
         assert found == BENCHMARKS[scheme.name]
 

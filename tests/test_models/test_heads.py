@@ -163,7 +163,7 @@ def posterior_state(head):
             mean=torch.full((size,), 32.0),
             precision=root @ root.T / 40,
             offset=torch.arange(size) / 10.0,
-            spread=torch.tensor([1.5, 0.3]),
+            spread=torch.tensor([1.5, 0.3, 0.0]),
         )
     )
     state = head.state_dict()

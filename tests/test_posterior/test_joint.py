@@ -185,12 +185,3 @@ def test_the_offset_does_not_depend_on_where_the_box_is():
     directions = fitting.similarity_directions(shape.mean)
     moved = (directions * torch.tensor([1.0, 1.0, 0.05, 0.05], dtype=torch.float64)[:, None]) @ slope.T
     assert moved.abs().max() < 0.05  # px, for a box that is off by 1 px, 5% or 3 degrees
-
-
-def test_weights_from_before_tails_were_fitted_are_gaussian():
-    state = JointPosterior(COUNT).state_dict()
-    state.update(calibration_values=torch.tensor([0.9, 1.1, 0.2, 0.1]), spread=torch.tensor([1.5, 0.3]))
-    posterior = JointPosterior(COUNT)
-    posterior.load_state_dict(state)
-    assert_close(posterior.calibration_values, torch.tensor([0.9, 1.1, 0.2, 0.1, 0.0]))
-    assert_close(posterior.spread, torch.tensor([1.5, 0.3, 0.0]))

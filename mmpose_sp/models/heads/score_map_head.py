@@ -215,8 +215,8 @@ class ScoreMapMixin:
 
         mmpose's codecs give one NumPy array (1, K, ...) an image, ours tensors on the device of the scores.
         """
-        if hasattr(self.decoder, 'decode_tensors'):
-            return self.decoder.decode_tensors(scores.detach())
+        if hasattr(self.decoder, 'decode_sites'):
+            return self.decoder.decode_sites(scores.detach(), covariance=False)[:2]
         keypoints, confidence = (
             torch.stack([torch.as_tensor(value) for value in values]).float()
             for values in self.decoder.batch_decode(scores.detach())
