@@ -40,7 +40,7 @@ from mmpose_sp.apis.sources import Source, open_source
 from mmpose_sp.apis.tracker import FaceTracker
 from mmpose_sp.apis.video import VideoWriter
 from mmpose_sp.deferral import FOUNDATIONS, missing_foundations
-from mmpose_sp.utils.atomic import atomic_path, check_target
+from mmpose_sp.utils.atomic import check_target, write_text
 from mmpose_sp.utils.images import set_max_pixels
 from mmpose_sp.visualization.sheets import write_image
 
@@ -184,7 +184,7 @@ class Output:
                 name = self._unique(Path(result.name).stem)
                 suffix = '.jpg' if Path(result.name).suffix.lower() in ('.jpg', '.jpeg') else '.png'
                 write_image(str(self.pictures / f'{name}{suffix}'), drawn)
-                write_json(self.predictions / f'{name}.json', instances)
+                write_text(self.predictions / f'{name}.json', json.dumps(instances))
         if self.journal:
             self.journal.add(record)
         else:
@@ -194,12 +194,12 @@ class Output:
         """Finish the video and write what belongs to the whole run."""
         if self.video:
             self.video.close()
-            write_json(self.predictions / f'{self.stem}.json', self.records)
+            write_text(self.predictions / f'{self.stem}.json', json.dumps(self.records))
         if self.json_file and self.kind == 'image':
             if 'error' not in self.records[0]:  # no result is not "no face"
-                write_json(Path(self.json_file), self.records[0]['instances'])
+                write_text(self.json_file, json.dumps(self.records[0]['instances']))
         elif self.json_file:
-            write_json(Path(self.json_file), self.records)
+            write_text(self.json_file, json.dumps(self.records))
         if self.journal:
             self.journal.finish()
 
@@ -214,11 +214,6 @@ def identity(args: argparse.Namespace) -> Dict[str, Any]:
     files = (args.input, args.config, args.checkpoint, args.detector_weights, args.bbox_file)
     arguments = {key: value for key, value in vars(args).items() if key not in ('prog', 'device', 'batch_size')}
     return {**arguments, 'files': [fingerprint(file) for file in files]}
-
-
-def write_json(path: Path, data: Any) -> None:
-    with atomic_path(str(path)) as temporary, open(temporary, 'w', encoding='utf-8') as file:
-        json.dump(data, file)
 
 
 def report(result: ImageResult) -> str:

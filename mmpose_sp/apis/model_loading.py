@@ -14,8 +14,7 @@ import mmpose_sp.registration  # noqa: F401  what a config names, and what torch
 from mmpose_sp.utils.checkpoint import (
     can_allow_objects,
     check_finite,
-    checkpoint_landmarks,
-    compare_checkpoint,
+    check_fit,
     model_state,
     packaged_path,
 )
@@ -117,15 +116,7 @@ def load_model(config: Config, checkpoint: Union[str, Path, None], device: str) 
         model = init_model(config, None, device='cpu')
     if checkpoint is not None:
         loaded = load_checkpoint_safely(checkpoint)
-        problems = compare_checkpoint(model, loaded)
-        if problems:
-            origin = checkpoint_landmarks(loaded)
-            raise ValueError(
-                f'{checkpoint} does not fit the model of this config:\n  '
-                + '\n  '.join(problems)
-                + (f'\nIt was trained on {origin}.' if origin else '')
-                + '\nUse the config that it was trained with, or give the checkpoint of this config.'
-            )
+        check_fit(model, loaded, checkpoint)
         check_finite(model, loaded, checkpoint)
         model.load_state_dict(model_state(loaded), strict=False)
         model.dataset_meta = (loaded.get('meta') or {}).get('dataset_meta') or model.dataset_meta

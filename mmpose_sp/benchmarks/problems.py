@@ -40,19 +40,12 @@ class ScoreProblem(NamedTuple):
     covariances: Tensor
 
 
-def score_problem(
-    device: torch.device,
-    batch: int = 8,
-    count: int = 98,
-    size: int = 64,
-    deviation: float = 0.12,
-    dtype: torch.dtype = torch.float32,
-) -> ScoreProblem:
-    """Random scores and labels; labels deviate by ``deviation`` px, as at gamma 0.01."""
+def score_problem(device: torch.device, batch: int = 8, count: int = 98, size: int = 64) -> ScoreProblem:
+    """Random scores and labels; labels deviate by 0.12 px, as at gamma 0.01."""
     random = torch.Generator().manual_seed(0)
-    scores = torch.randn(batch, count, size, size, generator=random, dtype=dtype).to(device).requires_grad_()
-    labels = torch.rand(batch, count, 2, generator=random, dtype=dtype).mul_(size - 8).add_(3.5).to(device)
-    covariances = (deviation**2 * torch.eye(2, dtype=dtype, device=device)).repeat(batch, count, 1, 1)
+    scores = torch.randn(batch, count, size, size, generator=random).to(device).requires_grad_()
+    labels = torch.rand(batch, count, 2, generator=random).mul_(size - 8).add_(3.5).to(device)
+    covariances = (0.12**2 * torch.eye(2, device=device)).repeat(batch, count, 1, 1)
     return ScoreProblem(scores, labels, labels.new_ones(batch, count), covariances)
 
 

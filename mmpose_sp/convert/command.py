@@ -4,15 +4,14 @@ import argparse
 import signal
 import sys
 from pathlib import Path
-from typing import Optional
 
 from tqdm import tqdm
 
 from mmpose_sp.faces.annotation_files import AnnotationError
 
 
-def progress(items, desc: str, total: Optional[int] = None):
-    return tqdm(items, desc=desc, total=total, unit='face', dynamic_ncols=True)
+def progress(items, desc: str):
+    return tqdm(items, desc=desc, unit='face', dynamic_ncols=True)
 
 
 def argument_parser(description: str, src_help: str, dst: str) -> argparse.ArgumentParser:

@@ -1,7 +1,7 @@
 """Errors of systems on photographs, kept in files: what was measured is not measured again."""
 
 from pathlib import Path
-from typing import Dict, Iterable, Iterator, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from mmpose_sp.faces.annotation_files import tight_box
 from mmpose_sp.utils.atomic import atomic_path
 
 from .photos import DISTURBANCES, Photo, matching
-from .systems import MediaPipe, System
+from .systems import MediaPipe
 
 CLEAN, TIME = 'clean', 'time'
 CAP = 20.0  # percent: the error of a face that is not found, and the largest that counts where errors are averaged
@@ -60,20 +60,30 @@ def boxes_around(faces: Sequence[np.ndarray]) -> np.ndarray:
     return np.array([tight_box(face) for face in faces]).reshape(-1, 4)
 
 
-def landmarks_of(system: System, photos: Sequence[Photo]) -> np.ndarray:
-    """(N, 68, 2) px of the annotated faces, NaN where a face is not found."""
+def landmarks_of(faces_in: Callable[[np.ndarray], Sequence[np.ndarray]], photos: Sequence[Photo]) -> np.ndarray:
+    """(N, 68, 2) px of the annotated faces, NaN where a face is not found.
+
+    Args:
+        faces_in: From a uint8 BGR picture to the landmarks (68, 2) of each of its faces, px.
+        photos: N of them.
+    """
     found = np.full((len(photos), 68, 2), np.nan)
     for row, photo in zip(found, photos):
-        faces = system.timed(photo.image)[0]
+        faces = faces_in(photo.image)
         which = matching(photo, boxes_around(faces))
         if which is not None:
             row[:] = faces[which]
     return found
 
 
-def time_of(system: System, photos: Sequence[Photo]) -> float:
-    """CPU ms from a photograph to its landmarks: of each photograph the least of several rounds, then the median."""
-    rounds = [[system.timed(photo.image)[1] for photo in photos[:TIMED]] for _ in range(ROUNDS)]
+def time_of(timed: Callable[[Any], Tuple[Any, float]], things: Sequence[Any]) -> float:
+    """CPU ms: of each of the first :data:`TIMED` things the least of several rounds, then the median.
+
+    Args:
+        timed: From a thing to what is made of it and the CPU ms that this took.
+        things: Pictures, say.
+    """
+    rounds = [[timed(thing)[1] for thing in things[:TIMED]] for _ in range(ROUNDS)]
     return float(np.median(np.min(rounds, axis=0)))
 
 

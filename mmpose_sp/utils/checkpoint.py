@@ -114,16 +114,7 @@ class CheckpointGuardHook(Hook):
                 del checkpoint['state_dict'][key]
         if training and not runner._resume:
             return
-        problems = compare_checkpoint(runner.model, checkpoint)
-        if problems:
-            landmarks = checkpoint_landmarks(checkpoint)
-            origin = f' It was trained on {landmarks}.' if landmarks else ''
-            raise ValueError(
-                f'checkpoint {name} does not fit the model of this config:\n  '
-                + '\n  '.join(problems)
-                + f'\n{origin.strip()} Use the config that it was trained with (mmengine keeps a copy beside the '
-                'checkpoint), or give the checkpoint of this config.'
-            )
+        check_fit(runner.model, checkpoint, f'checkpoint {name}')
 
 
 def model_state(checkpoint: Dict[str, Any]) -> Dict[str, torch.Tensor]:
@@ -169,6 +160,20 @@ def check_finite(model: torch.nn.Module, checkpoint: Dict[str, Any], name: objec
         raise ValueError(
             f'{name}: {len(broken)} of its tensors are NaN or infinite, the first is {broken[0]}; its training '
             'diverged, or the file is damaged. Take an earlier checkpoint'
+        )
+
+
+def check_fit(model: torch.nn.Module, checkpoint: Dict[str, Any], name: object) -> None:
+    """Raise ``ValueError`` for a checkpoint that does not fit the model: where, what it was trained on, the fix."""
+    problems = compare_checkpoint(model, checkpoint)
+    if problems:
+        landmarks = checkpoint_landmarks(checkpoint)
+        raise ValueError(
+            f'{name} does not fit the model of this config:\n  '
+            + '\n  '.join(problems)
+            + (f'\nIt was trained on {landmarks}.' if landmarks else '')
+            + '\nUse the config that it was trained with (mmengine keeps a copy beside the checkpoint), or give the '
+            'checkpoint of this config.'
         )
 
 

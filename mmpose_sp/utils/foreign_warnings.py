@@ -7,30 +7,24 @@ is said to have caused it; the same words from elsewhere, and all else, stay.
 
 import warnings
 
-#: (start of the message, a regular expression; the module it points at, likewise; why it does not matter)
+#: (start of the message, the module it points at), regular expressions
 FOREIGN = (
-    (
-        'pkg_resources is deprecated',
-        r'mmengine\.',
-        'mmengine 0.10 still imports it; the lock keeps a setuptools that has it',
-    ),
-    ('Use the existing "bbox_center"', r'mmpose\.', 'the converters write centre and scale on purpose'),
-    (
-        r"<class '.*Visualizer'> instance named of visualizer has been created",
-        r'mmengine\.',
-        "mmpose's tools make the visualizer that the runner has made already",
-    ),
-    (r'`?torch\.cuda\.amp\.autocast', r'(mmdet|mmcv|mmengine)\.', 'the old spelling, which torch still takes'),
-    (
-        r'torch\.meshgrid: in an upcoming release',
-        r'torch\.functional',
-        'mmdet relies on the default that is meant to change',
-    ),
-    (r'`isinstance\(treespec, LeafSpec\)` is deprecated', r'copyreg', "of torch about torch: in its exporter's copies"),
+    # mmengine 0.10 still imports it; the lock keeps a setuptools that has it
+    ('pkg_resources is deprecated', r'mmengine\.'),
+    # the converters write centre and scale on purpose
+    ('Use the existing "bbox_center"', r'mmpose\.'),
+    # mmpose's tools make the visualizer that the runner has made already
+    (r"<class '.*Visualizer'> instance named of visualizer has been created", r'mmengine\.'),
+    # the old spelling, which torch still takes
+    (r'`?torch\.cuda\.amp\.autocast', r'(mmdet|mmcv|mmengine)\.'),
+    # mmdet relies on the default that is meant to change
+    (r'torch\.meshgrid: in an upcoming release', r'torch\.functional'),
+    # of torch about torch: in its exporter's copies
+    (r'`isinstance\(treespec, LeafSpec\)` is deprecated', r'copyreg'),
 )
 
 
 def silence() -> None:
     """Ignore the warnings of :data:`FOREIGN` in this process."""
-    for message, module, _ in FOREIGN:
+    for message, module in FOREIGN:
         warnings.filterwarnings('ignore', message=message, module=module)

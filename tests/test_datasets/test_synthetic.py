@@ -67,7 +67,15 @@ def test_mirrored_face_has_mirrored_landmarks(layout, yaw):
         sample_face(np.random.default_rng(3)), yaw=yaw, centre=(0.5, 0.55), eye_closure=(0.1, 0.9), mouth_open=0.4
     )
     points = ProjectedFace(params, 256).landmarks()[layout]
-    mirrored = ProjectedFace(params.mirrored(), 256).landmarks()[layout]
+    mirror = replace(
+        params,
+        yaw=-yaw,
+        roll=-params.roll,
+        brow_raise=params.brow_raise[::-1],
+        eye_closure=(0.9, 0.1),
+        gaze=(-params.gaze[0], params.gaze[1]),
+    )
+    mirrored = ProjectedFace(mirror, 256).landmarks()[layout]
     np.testing.assert_allclose(points[flip_indices(layout)] * [-1, 1] + [255, 0], mirrored, atol=1e-9)
 
 

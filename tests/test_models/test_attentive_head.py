@@ -3,7 +3,6 @@ import math
 import pytest
 import torch
 from estimator_helpers import (
-    BASELINES,
     EDGES,
     FLIP_INDICES,
     NUM_LANDMARKS,
@@ -137,13 +136,9 @@ def test_flip_test_is_exact():
     assert flip_test_error(model, samples()) < 1e-4
 
 
-@pytest.mark.parametrize(
-    ('loss', 'autocast'),
-    [('StructuredPredictionLoss', True), *((name, False) for name in BASELINES)],
-)
-def test_any_loss_is_one_config_line(loss, autocast):
-    model = build(loss={'type': loss})
-    with torch.autocast('cpu', dtype=torch.bfloat16, enabled=autocast):
+def test_gradients_are_finite_under_autocast():
+    model = build()
+    with torch.autocast('cpu', dtype=torch.bfloat16):
         losses = model.loss(images(2), samples())
     sum(v for k, v in losses.items() if 'loss' in k).backward()
     assert all(p.grad.isfinite().all() for p in model.parameters())

@@ -13,9 +13,9 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
-import time
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence
+from typing import TYPE_CHECKING, Dict, List, Optional, Sequence
 
 import numpy as np
 from tqdm import tqdm
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from mmpose_sp.runtime import Landmarker
 
 LISTS = Path(__file__).resolve().parents[1] / 'dataset_converters' / '300w_part'
-ROUNDS, TIMED = 5, 20
 THRESHOLD = 5.0  # percent, of FR
 
 
@@ -50,17 +49,6 @@ def one_pass(folder: str, joint: Optional[str] = None) -> str:
     return path
 
 
-def least_times(way: Callable[[Any], Any], things: Sequence[Any]) -> float:
-    """CPU ms: of each thing the least of several rounds, then the median."""
-    spent = np.zeros((ROUNDS, len(things)))
-    for row in spent:
-        for index, thing in enumerate(things):
-            start = time.process_time()
-            way(thing)
-            row[index] = time.process_time() - start
-    return 1e3 * float(np.median(spent.min(axis=0)))
-
-
 def crop_of(way: Landmarker, photo: Photo) -> np.ndarray:
     """(H, W, 3) px that the network sees."""
     return way._crop(photo.image, np.append(photo.box, 1), photo.name).pixels
@@ -69,20 +57,6 @@ def crop_of(way: Landmarker, photo: Photo) -> np.ndarray:
 def in_boxes(way: Landmarker, photos: Sequence[Photo]) -> np.ndarray:
     """(N, 68, 2) px, with the annotated boxes."""
     return np.array([way(photo.image, bboxes=photo.box[None])[0].faces[0].landmarks for photo in photos])
-
-
-def in_photographs(way: Landmarker, photos: Sequence[Photo]) -> np.ndarray:
-    """(N, 68, 2) px of the annotated faces, NaN where one is not found."""
-    from mmpose_sp.peers.measure import boxes_around
-    from mmpose_sp.peers.photos import matching
-
-    found = np.full((len(photos), 68, 2), np.nan)
-    for row, photo in zip(found, photos):
-        faces = [face.landmarks for face in way(photo.image)[0].faces]
-        which = matching(photo, boxes_around(faces))
-        if which is not None:
-            row[:] = faces[which]
-    return found
 
 
 def print_table(title: str, errors: Dict[str, np.ndarray], spent: Dict[str, float]) -> None:
@@ -101,8 +75,9 @@ def main(argv: Optional[List[str]] = None) -> None:
     from mmpose_sp.apis.onnx_export import quantise
     from mmpose_sp.apis.packaged import packaged_onnx
     from mmpose_sp.apis.yunet import YuNetFaceDetector, yunet_mapping
-    from mmpose_sp.peers.measure import errors_of
+    from mmpose_sp.peers.measure import TIMED, errors_of, landmarks_of, time_of
     from mmpose_sp.peers.photos import names_of, read_photos
+    from mmpose_sp.peers.systems import timed
     from mmpose_sp.runtime import Landmarker
 
     onnxruntime.set_default_logger_severity(3)
@@ -135,12 +110,13 @@ def main(argv: Optional[List[str]] = None) -> None:
     errors, spent = {}, {}
     for name, way in tqdm(boxed.items(), desc='boxes given'):
         errors[name] = errors_of(in_boxes(way, photos), photos)
-        spent[name] = least_times(way.answers, [crop_of(way, photo)[None] for photo in photos[:TIMED]])
+        spent[name] = time_of(partial(timed, way.answers), [crop_of(way, photo)[None] for photo in photos[:TIMED]])
     print_table('Boxes given', errors, spent)
     errors, spent = {}, {}
     for name, way in tqdm(whole.items(), desc='photographs'):
-        errors[name] = errors_of(in_photographs(way, photos), photos)
-        spent[name] = least_times(way, [photo.image for photo in photos[:TIMED]])
+        found = landmarks_of(lambda image, way=way: [face.landmarks for face in way(image)[0].faces], photos)
+        errors[name] = errors_of(found, photos)
+        spent[name] = time_of(partial(timed, way), [photo.image for photo in photos])
     print_table('From the photograph', errors, spent)
 
 

@@ -37,6 +37,7 @@ from mmpose_sp.peers.measure import (
 )
 from mmpose_sp.peers.photos import DISTURBANCES, MATCH, Photo, names_of, read_photos
 from mmpose_sp.peers.systems import SYSTEMS, System
+from mmpose_sp.utils.atomic import save_figure, write_text
 
 ROOT = Path(__file__).resolve().parents[2]
 LISTS = Path(__file__).resolve().parents[1] / 'dataset_converters' / '300w_part'
@@ -111,9 +112,9 @@ def measure(key: str, photos: Sequence[Photo], some: Sequence[Photo], store: Sto
         return
     if not timed:
         size = sum(file.stat().st_size for file in system.files) / 1e6
-        store.save(key, TIME, names, ms=time_of(system, photos), megabytes=size)
+        store.save(key, TIME, names, ms=time_of(system.timed, [photo.image for photo in photos]), megabytes=size)
     for condition, faces in wanted:
-        found = landmarks_of(system, [condition.apply(photo) for photo in faces])
+        found = landmarks_of(lambda image: system.timed(image)[0], [condition.apply(photo) for photo in faces])
         store.save(key, condition.key, [photo.name for photo in faces], landmarks=found)
         print(f'{key}, {condition.key}: {100 * np.isfinite(found[:, 0, 0]).mean():.1f}% found', flush=True)
     system.close()
@@ -157,9 +158,10 @@ def disturbed_errors(keys: Sequence[str], photos: Sequence[Photo], store: Store)
 
 def draw(table: Dict[str, Dict[Condition, tuple]], clean: Dict[str, float], cap: float, path: Path) -> None:
     """Error against strength, a panel for each disturbance."""
-    from matplotlib import pyplot as plt
+    from matplotlib.figure import Figure
 
-    figure, axes = plt.subplots(2, 4, figsize=(11, 5), sharey=True, constrained_layout=True)
+    figure = Figure(figsize=(11, 5), layout='constrained')
+    axes = figure.subplots(2, 4, sharey=True)
     for axis, (name, disturbance) in zip(axes.flat, DISTURBANCES.items()):
         for key, values in table.items():
             points = [clean[key], *(values[Condition(name, s)][0] for s in disturbance.strengths)]
@@ -172,9 +174,7 @@ def draw(table: Dict[str, Dict[Condition, tuple]], clean: Dict[str, float], cap:
         axis.set_ylabel('mean error, %')
     axes.flat[-1].axis('off')
     axes.flat[-1].legend(*axes.flat[0].get_legend_handles_labels(), loc='center', frameon=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    save_figure(figure, path, 110)
 
 
 def cell(value: tuple) -> str:
@@ -215,7 +215,7 @@ def main(argv: Optional[List[str]] = None) -> None:
         disturbances='\n'.join(lines),
         plot=os.path.relpath(args.plot, args.out.parent),
     )
-    args.out.write_text(page, encoding='utf-8')
+    write_text(args.out, page)
     print(f'wrote {args.out}')
 
 

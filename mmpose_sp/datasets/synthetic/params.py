@@ -1,6 +1,6 @@
 """What a synthetic face is made of: its parameters, how they are drawn, and the flags that follow from them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Dict, Mapping, Optional, Tuple
 
 import numpy as np
@@ -78,18 +78,6 @@ class FaceParams:
     blur_amount: float = 0.0  # in units of the image side
     noise: float = 2.0  # grey levels
     seed: int = 0  # of everything drawn at random while rendering: background, strands, occluder, noise
-
-    def mirrored(self) -> 'FaceParams':
-        """The same face in a mirror, as far as its landmarks go."""
-        return replace(
-            self,
-            yaw=-self.yaw,
-            roll=-self.roll,
-            brow_raise=self.brow_raise[::-1],
-            eye_closure=self.eye_closure[::-1],
-            gaze=(-self.gaze[0], self.gaze[1]),
-            light_azimuth=-self.light_azimuth,
-        )
 
 
 def param_attributes(p: FaceParams) -> Dict[str, int]:
