@@ -57,7 +57,7 @@ def test_predictions_have_the_format_of_mmpose(run, folder, checkpoint, tmp_path
     run(folder / 'b.png', '--whole-image', '--out-dir', 'out')
     (theirs,) = json.loads((tmp_path / 'mmpose' / 'b.json').read_text())
     (ours,) = json.loads((tmp_path / 'out' / 'predictions' / 'b.json').read_text())
-    assert set(ours) == {*theirs, 'keypoint_covariances'}
+    assert set(ours) == {*theirs, 'keypoint_covariances', 'tail_weight'}
     for key, value in theirs.items():
         np.testing.assert_allclose(ours[key], value, atol=1e-2)
 
