@@ -65,7 +65,7 @@ def main(argv=None) -> None:
     from mmpose_sp.rivals.scoring import score
     from mmpose_sp.rivals.step_costs import step_costs
     from mmpose_sp.rivals.tracks import TRACKS, base_config
-    from mmpose_sp.utils.validation_faces import validated_on_test_faces
+    from mmpose_sp.utils.validation_faces import refuse_test_faces
 
     try:
         if args.track not in TRACKS:
@@ -75,13 +75,7 @@ def main(argv=None) -> None:
         contestants = find(with_ours(args.heads or list(CONTESTANTS)))
         config = base_config(track, args.data)
         config.merge_from_dict(args.cfg_options)
-        shared = validated_on_test_faces(config)
-        if shared:
-            raise ValueError(
-                f'{args.data} has no validation faces: {shared} would choose and be tested. Hold training faces out '
-                'with --val-fraction of the converter, and give both files: --cfg-options '
-                'train_dataloader.dataset.ann_file=... val_dataloader.dataset.ann_file=...'
-            )
+        refuse_test_faces(config)
         work_dir = args.work_dir or Path('work_dirs/heads') / f'{args.track}_{args.data}'
         out = args.out or work_dir / 'heads.md'
         comparison = Comparison(

@@ -10,7 +10,7 @@ from mmpose_sp.benchmarks.report import table
 from mmpose_sp.evaluation.ced import plot_ced
 from mmpose_sp.evaluation.joining import bootstrap
 from mmpose_sp.evaluation.scores import ced_auc, failure_rate
-from mmpose_sp.utils.atomic import atomic_path
+from mmpose_sp.utils.atomic import save_figure, write_text
 from mmpose_sp.utils.training_logs import Curve, epochs_to_reach
 
 from .comparison import Comparison, Record
@@ -122,11 +122,9 @@ def _shown(best: Optional[float]) -> str:
 
 def draw_curves(comparison: Comparison, rows: List[Row], path: Path) -> None:
     """Validation NME against epochs."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.4, 5), layout='constrained')
-    FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     for number, row in enumerate(rows):
         mine = row.name == OURS
@@ -143,8 +141,7 @@ def draw_curves(comparison: Comparison, rows: List[Row], path: Path) -> None:
     axes.yaxis.set_minor_formatter('{x:g}')
     axes.grid(alpha=0.3, which='both')
     axes.legend(fontsize='small', loc='center left', bbox_to_anchor=(1, 0.5))
-    with atomic_path(str(path)) as temporary:
-        figure.savefig(temporary, dpi=110)
+    save_figure(figure, path, dpi=110)
 
 
 def write(
@@ -160,12 +157,9 @@ def write(
         threshold: Of FR and AUC, percent.
         costs: Of contestants, see :class:`StepCost`; may be empty.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
     records = dict(sorted(comparison.records().items()))
-    with atomic_path(str(out.with_suffix('.json'))) as temporary:
-        Path(temporary).write_text(
-            json.dumps(dict(track=comparison.track._asdict(), costs=costs, records=records)) + '\n'
-        )
+    content = dict(track=comparison.track._asdict(), costs=costs, records=records)
+    write_text(out.with_suffix('.json'), json.dumps(content) + '\n')
     rows = rows_of(comparison)
     parts = [heading]
     if rows:
@@ -187,5 +181,4 @@ def write(
         ]
         parts += [f'## Not tested yet\n\nValidation NME of the trials, by learning rate.\n\n{table(lines)}']
     parts += [f'```bash\n{command}\n```']
-    with atomic_path(str(out)) as temporary:
-        Path(temporary).write_text('\n\n'.join(parts) + '\n')
+    write_text(out, '\n\n'.join(parts) + '\n')

@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterator, Optional
 from mmengine.config import Config
 
 from mmpose_sp.cli import tools_folder
-from mmpose_sp.utils.atomic import atomic_path
+from mmpose_sp.utils.atomic import write_text
 from mmpose_sp.utils.training_logs import read_curve
 
 RECORD, CONFIG, LOG, LOCK = 'record.json', 'config.py', 'train.log', 'lock'
@@ -103,8 +103,7 @@ def train(config: Config, folder: Path) -> Dict[str, Any]:
 
 def write_record(record: Dict[str, Any], folder: Path) -> None:
     """Keep what is known of a training beside it."""
-    with atomic_path(str(folder / RECORD)) as temporary:
-        Path(temporary).write_text(json.dumps(record))
+    write_text(folder / RECORD, json.dumps(record))
 
 
 def read_record(folder: Path) -> Optional[Dict[str, Any]]:
