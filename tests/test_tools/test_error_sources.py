@@ -42,6 +42,28 @@ def test_summary_is_that_of_a_loop(landmarks):
     np.testing.assert_allclose(report['offset_px'], (1.5, -0.5), atol=0.03)
 
 
+def test_what_two_models_share_is_told_from_what_each_adds(landmarks):
+    rng = np.random.default_rng(1)
+    annotated = rng.uniform(0, 100, (400, 68, 2))
+    annotated[:, 36], annotated[:, 45] = (20, 40), (80, 40)  # one normaliser for all
+    common = rng.normal(0, 2, annotated.shape)
+    one, other = (
+        tool.Landmarks(annotated + common + rng.normal(0, std, common.shape) + 1, annotated, common[..., 0] < 9)
+        for std in (1, 1.5)
+    )
+    found = tool.shared(one, other, find_scheme('300w'))
+    assert found['correlation'] == pytest.approx(4 / np.sqrt((4 + 1) * (4 + 2.25)), abs=0.01)
+    # the distance of the common part alone, of Rayleigh's distribution: 2 sqrt(pi / 2)
+    assert found['NME_if_only_shared'] == pytest.approx(100 * 2 * np.sqrt(np.pi / 2) / 60, rel=0.01)
+
+
+def test_the_command_compares_a_model_with_itself(tiny, tmp_path):
+    model = [f'{tiny}/tiny.py', f'{tiny}/epoch_3.pth']
+    tool.main([*model, '--device', 'cpu', '--splits', 'val', '--beside', *model, '--json', str(tmp_path / 'out.json')])
+    report = json.loads((tmp_path / 'out.json').read_text())['val']
+    assert report['correlation'] == 1 and report['NME_if_only_shared'] == report['NME_without_offset']
+
+
 def test_the_command_reads_training_faces_as_it_reads_validation_faces(tiny, tmp_path, capsys):
     arguments = f'{tiny}/tiny.py {tiny}/epoch_3.pth --device cpu --json {tmp_path}/out.json'.split()
     tool.main([*arguments, '--splits', 'val', 'train'])
