@@ -45,6 +45,9 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument(
         '--time', action='store_true', help='measure a step of each, in turn, on a quiet machine, one thread of a CPU'
     )
+    parser.add_argument(
+        '--score-again', action='store_true', help='test what was trained in the work dir anew, and train nothing'
+    )
     parser.add_argument('--page-only', action='store_true', help='only write what is known')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='of all trainings')
     args = parser.parse_args(argv)
@@ -88,7 +91,9 @@ def main(argv=None) -> None:
             args.workers,
             lambda config, checkpoint: score(config, checkpoint, choose_device(args.device), args.train_faces),
         )
-        if not args.page_only:
+        if args.score_again:
+            comparison.score_again()
+        elif not args.page_only:
             comparison.run_until(STAGES.index(args.until))
         costs = load_known(out.with_suffix('.json'), 'costs')
         if args.time:
@@ -108,7 +113,7 @@ def main(argv=None) -> None:
     if '--work-dir' in written:  # of one machine; the command does without
         at = written.index('--work-dir')
         del written[at : at + 2]
-    written = [argument for argument in written if argument not in ('--page-only', '--time')]
+    written = [argument for argument in written if argument not in ('--page-only', '--score-again', '--time')]
     write(comparison, out, heading, ' '.join(['python tools/benchmark_heads.py', *written]), scheme.threshold, costs)
     print(f'written: {out}, {out.with_suffix(".json")}')
 

@@ -52,7 +52,7 @@ class Collected(NamedTuple):
             covariances = covariances.double() * stride[:, None] * stride
         scheme = find_scheme(model.dataset_meta['dataset_name'])
         norm = face_normaliser(labels.numpy(), scheme, self.counted)
-        return Faces(points, covariances, labels, self.counted, norm)
+        return Faces(points, covariances, labels, self.counted, norm, self.confidence)
 
 
 def has_posterior(model: nn.Module) -> bool:

@@ -19,6 +19,7 @@ from .scores import ced_auc, failure_rate, per_face_nme
 PART = 64  # faces joined at once
 OFFSETS = ('none', 'x shift', 'per landmark', 'by shape')
 CONSTANTS = 4.0 ** np.arange(-4, 5)  # of the variance of a site, px^2, at an input of 128 px
+BINS = 20  # of landmarks by confidence
 
 
 class Faces(NamedTuple):
@@ -30,6 +31,7 @@ class Faces(NamedTuple):
         labels: (N, K, 2) annotations, float64.
         counted: (N, K) bool, the annotated ones.
         norm: (N,) normaliser of the benchmark, px.
+        confidence: (N, K), as the model says; None where it is not known.
     """
 
     points: Tensor
@@ -37,6 +39,7 @@ class Faces(NamedTuple):
     labels: Tensor
     counted: np.ndarray
     norm: np.ndarray
+    confidence: Optional[np.ndarray] = None
 
     def nme(self, found: Tensor) -> np.ndarray:
         """(N,) percent, of landmarks (N, K, 2)."""
@@ -53,7 +56,10 @@ class Faces(NamedTuple):
             raise ValueError('a shape prior needs two or more training faces whose landmarks are all annotated')
         keep = torch.from_numpy(whole)
         covariances = None if self.covariances is None else self.covariances[keep]
-        return Faces(self.points[keep], covariances, self.labels[keep], self.counted[whole], self.norm[whole])
+        confidence = None if self.confidence is None else self.confidence[whole]
+        return Faces(
+            self.points[keep], covariances, self.labels[keep], self.counted[whole], self.norm[whole], confidence
+        )
 
 
 def fit_joint_posterior(
@@ -110,16 +116,42 @@ def joined_by(posterior: JointPosterior, faces: Faces, joint: str = 'offset') ->
     return torch.cat([p[0] for p in parts]).double(), torch.cat([landmark_blocks(p[1]) for p in parts]).double()
 
 
+def variance_by_confidence(train: Faces) -> Callable[[Faces], Tensor]:
+    """What a confidence without a unit says of errors: a function of faces to variances (N, K) along each axis, px^2.
+
+    The mean over :data:`BINS` equal parts of the training landmarks by confidence, never larger for more of it, and
+    linear between the middles of these parts.
+    """
+    confidence = train.confidence[train.counted]
+    squared = (train.labels - train.points).square().sum(dim=-1).numpy()[train.counted] / 2
+    parts = [part for part in np.array_split(np.argsort(confidence, kind='stable'), BINS) if part.size]
+    middles, means = (np.array([values[part].mean() for part in parts]) for values in (confidence, squared))
+    falling = np.minimum.accumulate(means)
+    return lambda faces: torch.from_numpy(np.interp(faces.confidence, middles, falling))
+
+
 def noises(faces: Dict[str, Faces], prior: Callable, width: float) -> Iterator[Tuple[str, Callable, bool]]:
     """Ways to see the noise of a site: name, function of faces to covariances, and whether errors are correlated."""
     unit = torch.eye(2, dtype=torch.float64)
 
-    def constant(variance: float) -> Callable:
-        return lambda part: (variance * unit).expand(*part.points.shape, 2)
+    def isotropic(variances: Callable, scale: float) -> Callable:
+        return lambda part: scale * variances(part)[..., None, None] * unit
 
-    tried = [float(value) * (width / 128) ** 2 for value in CONSTANTS]
-    errors = [faces['val'].nme(prior(faces['val'], constant(value), False)).mean() for value in tried]
-    yield 'prior, one constant isotropic R', constant(tried[int(np.argmin(errors))]), False
+    def best_scale(variances: Callable) -> Callable:
+        noises = [isotropic(variances, float(scale)) for scale in CONSTANTS]
+        errors = [faces['val'].nme(prior(faces['val'], noise, False)).mean() for noise in noises]
+        return noises[int(np.argmin(errors))]
+
+    constant = (width / 128) ** 2
+    yield (
+        'prior, one constant isotropic R',
+        best_scale(lambda part: torch.full(part.points.shape[:-1], constant, dtype=torch.float64)),
+        False,
+    )
+    if faces['train'].confidence is not None:
+        noise = best_scale(variance_by_confidence(faces['train']))
+        yield 'prior, R by confidence', noise, False
+        yield 'prior, R by confidence, correlated errors', noise, True
     if faces['val'].covariances is not None:
         yield (
             'prior, R_k made isotropic',

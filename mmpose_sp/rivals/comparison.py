@@ -92,6 +92,16 @@ class Comparison:
         write_record(record, folder)
         self.say(f'{time.strftime("%H:%M:%S")} {run.name}: validation NME {record["best"] or record["error"]}')
 
+    def score_again(self) -> None:
+        """Test the trainings of this folder anew, as after a change of what a reading is."""
+        for name in self.contestants:
+            for run in self.finals(range(SEEDS), [name]):
+                record = read_record(self.folder / run.name)
+                if record is not None and 'scores' in record:
+                    self.say(f'{time.strftime("%H:%M:%S")} {run.name}: scored again')
+                    record['scores'] = self.scorer(self.config(run), str(best_checkpoint(self.folder / run.name)))
+                    write_record(record, self.folder / run.name)
+
     def trials(self, name: str) -> List[Record]:
         """The finished trials of a contestant, slowest first."""
         epochs = self.track.trial_epochs

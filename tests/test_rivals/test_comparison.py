@@ -97,6 +97,16 @@ def test_what_is_known_is_not_trained_again(started):
     assert len(first.trained) == count > 0
 
 
+def test_scoring_again_changes_scores_and_trains_nothing(started):
+    comparison = started(['sp'])
+    comparison.run_until(1)
+    (name,) = [name for name, record in comparison.records().items() if 'scores' in record]
+    trained = list(comparison.trained)
+    comparison.scorer = lambda config, checkpoint: dict(scores_of(config, checkpoint), auroc=0.25)
+    comparison.score_again()
+    assert comparison.records()[name]['scores']['auroc'] == 0.25 and comparison.trained == trained
+
+
 def test_a_record_of_another_config_is_refused(started):
     comparison = started(['sp'])
     comparison.choose_rates()

@@ -60,7 +60,7 @@ def test_the_command_writes_what_the_weights_load(config_file, model, tmp_path, 
     report = json.loads((tmp_path / 'out' / 'posterior.json').read_text())
     Calibration(**report['calibration']).checked()
     rows = {(row['noise'], row['offset']): row['test'] for row in report['joining']}
-    assert len(rows) == 20
+    assert len(rows) == 28
     samples = list(predicted_samples(model, loader_of(load_config(config_file), 'test'), 'test'))
     found, truth = (
         np.stack([getattr(sample, which).keypoints[0] for sample in samples])
