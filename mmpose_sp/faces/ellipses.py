@@ -17,7 +17,7 @@ def ellipse_radius(probability: ArrayLike, tail_weight: float = 0.0) -> np.ndarr
     has this closed form).
 
     >>> float(ellipse_radius(0.95).round(4)), float(ellipse_radius(0.95, tail_weight=0.16).round(4))
-    (2.4477, 2.5957)
+    (2.4477, 2.6143)
 
     Args:
         probability: q in [0, 1), of any shape.
