@@ -6,6 +6,8 @@ network (a neck) is the smallest that works, and stands in its docstring's secon
 
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
+from . import beyond, parts  # noqa: F401  register the losses and necks that contestants name
+
 Config = Dict[str, Any]
 GLOBAL_GRID = 8  # px, side of the maps that a regression head flattens
 

@@ -11,7 +11,6 @@ from mmpose.registry import MODELS
 
 from mmpose_sp.benchmarks.timing import Context, interleave, peak_memory
 
-from . import beyond, parts  # noqa: F401  register losses and necks
 from .comparison import Comparison
 from .contestants import OURS
 from .tracks import Run

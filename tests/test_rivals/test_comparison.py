@@ -15,7 +15,7 @@ from tiny_run import write_config
 
 from mmpose_sp.apis.model_loading import load_config
 from mmpose_sp.rivals import comparison as module
-from mmpose_sp.rivals import page, parts  # noqa: F401  parts registers
+from mmpose_sp.rivals import page
 from mmpose_sp.rivals.comparison import Comparison, load_known, with_ours
 from mmpose_sp.rivals.contestants import CONTESTANTS, OURS, find
 from mmpose_sp.rivals.step_costs import training_step
