@@ -100,7 +100,7 @@ def main(argv=None) -> None:
             device = torch.device(choose_device(args.device))
             threads = 1 if device.type == 'cpu' else torch.get_num_threads()
             torch.set_num_threads(threads)
-            costs |= step_costs(comparison, Context(device, threads, False, work_dir))
+            costs.update(step_costs(comparison, Context(device, threads, False, work_dir)))
     except (OSError, ValueError, RuntimeError) as error:
         args.parser.error(str(error))
     scheme = find_scheme(args.data.split('_')[0])

@@ -107,7 +107,9 @@ def cost_table(comparison: Comparison, rows: List[Row], costs: Dict[str, list]) 
         }
         cost = StepCost(*costs[row.name]) if row.name in costs else None
         if cost:
-            line |= {'ms a step': f'{cost.ms:.0f}', 'of ours': f'{cost.over_ours:.2f}', 'MB': f'{cost.megabytes:.0f}'}
+            line.update(
+                {'ms a step': f'{cost.ms:.0f}', 'of ours': f'{cost.over_ours:.2f}', 'MB': f'{cost.megabytes:.0f}'}
+            )
         for name, target in targets.items():
             epoch = epochs_to_reach(row.curve, float(target.curve.values[-1]))
             seconds = f' ({epoch * cost.steps * cost.ms / 1e3:.0f} s)' if cost and epoch is not None else ''
