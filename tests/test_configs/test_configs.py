@@ -33,9 +33,7 @@ DECODING = {
     'STARLoss': ('expectation',),
     'KeypointGaussianMSELoss': ('quadratic',),
 }
-NECK_FOR_HIDDEN = ('ipr', 'simcc')  # heads of mmpose that have no hidden layer: a neck is it
-STOCK = ('msra', *NECK_FOR_HIDDEN)
-OWN = [path for path in CONFIGS if parts(path)[1] not in STOCK]
+OWN = [path for path in CONFIGS if parts(path)[1] != 'msra']
 
 
 def name(path):
@@ -66,7 +64,7 @@ def test_landmarks_are_those_of_the_benchmark(path):
     cfg, data = load(path), benchmark(path)
     assert metainfo_of(cfg)['dataset_name'] == data
     backbone, head = cfg.model.backbone, cfg.model.head
-    counts = {backbone.get('num_landmarks'), head.get('out_channels'), head.get('num_joints')} - {None}
+    counts = {backbone.get('num_landmarks'), head.get('out_channels')} - {None}
     assert counts == {LANDMARKS[data]}
     curves = {backbone.get('edges'), cfg.codec.get('boundaries')} - {None}
     assert curves <= {data} or curves == {f'{data}_star'}
@@ -155,28 +153,17 @@ def test_baseline_differs_from_ours_in_its_objective_alone(path):
     network, _, schedule, data = parts(path)
     ours = copy.deepcopy(load(next(p for p in CONFIGS if parts(p) == (network, 'sp', schedule, data))).to_dict())
     theirs = copy.deepcopy(load(path).to_dict())
-    other_head = parts(path)[1] in NECK_FOR_HIDDEN
-    if other_head:
-        theirs['model'].pop('neck')  # tested below
     for cfg in (ours, theirs):
         cfg.pop('objective', None)
         cfg.pop('codec')
         cfg['train_dataloader']['dataset'].pop('codec')
-        for key in list(cfg['model']['head']) if other_head else ('type', 'loss', 'decoder', 'log_heatmaps'):
+        for key in ('type', 'loss', 'decoder', 'log_heatmaps'):
             cfg['model']['head'].pop(key, None)
         for key in ('point_loss', 'edge_loss'):
             cfg['model']['head'].get(key, {}).pop('loss_weight', None)
         cfg['model']['backbone'].pop('score_norm', None)
         cfg['model'].pop('test_cfg')
     assert theirs == ours
-
-
-@pytest.mark.parametrize('path', [p for p in CONFIGS if parts(p)[1] in NECK_FOR_HIDDEN], ids=name)
-def test_the_neck_is_the_hidden_layer_of_our_head(path):
-    network, _, schedule, data = parts(path)
-    ours = MODELS.build(load(next(p for p in CONFIGS if parts(p) == (network, 'sp', schedule, data))).model)
-    hidden = [tuple(p.shape) for p in ours.head.conv_layers.parameters() if p.dim() == 4]
-    assert [tuple(p.shape) for p in MODELS.build(load(path).model).neck.parameters() if p.dim() == 4] == hidden
 
 
 def test_names_tell_batch_and_epochs():

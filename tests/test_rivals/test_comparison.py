@@ -199,17 +199,30 @@ def test_a_variant_brings_the_one_that_it_varies():
     assert with_ours(['sp-nomargin', 'dark']) == ['sp-nomargin', 'dark', 'sp']
 
 
+def built(track, name):
+    """Network and config of a contestant, without a download."""
+    config = training_config(TRACKS[track], '300w_part', CONTESTANTS[name], Run(name, 1e-3, 2, 0))
+    init_default_scope('mmpose')
+    config.model.backbone.init_cfg = None
+    return MODELS.build(config.model).eval(), config
+
+
 @pytest.mark.parametrize(
     ('track', 'name'), [*(('cpu', name) for name in CONTESTANTS), ('cpu-256', 'ipr'), ('gpu', 'sp'), ('gpu', 'rle')]
 )
 def test_every_head_fits_every_network(track, name):
-    config = training_config(TRACKS[track], '300w_part', CONTESTANTS[name], Run(name, 1e-3, 2, 0))
-    init_default_scope('mmpose')
-    config.model.backbone.init_cfg = None
-    model = MODELS.build(config.model).eval()
+    model, config = built(track, name)
     output = model(torch.zeros(1, 3, *config.codec.input_size), None, mode='tensor')
     shapes = [tuple(part.shape[:2]) for part in (output if isinstance(output, tuple) else [output])]
     assert set(shapes) <= {(1, 68)}
+
+
+@pytest.mark.parametrize('name', CONTESTANTS)
+def test_every_head_has_the_same_hidden_layer(name):
+    model, _ = built('cpu', name)
+    parts = [model.head, *([model.neck] if model.with_neck else [])]
+    kernels = [tuple(weight.shape) for part in parts for weight in part.parameters() if weight.dim() == 4]
+    assert kernels.count((80, 40, 1, 1)) == 1
 
 
 def test_write_record_is_read_back(tmp_path):
