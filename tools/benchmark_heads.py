@@ -8,7 +8,8 @@
 Each contestant has the codec and the loss that mmpose ships for it; network, faces, augmentation, optimizer, steps
 and flip test are the same for all (mmpose_sp/rivals/contestants.py, tracks.py). Learning rates are chosen by short
 trials on validation faces, three for everybody and more where the best is at the edge of these; then everybody trains,
-and the six best on validation from two more seeds. Test faces are read once per training, and choose nothing.
+ours and the five heads that are best on validation from two more seeds. Test faces are read once per training, and
+choose nothing.
 
 --time measures what a step of each costs, for which the machine should be quiet: once at the end, with --page-only.
 Started again, it goes on where it was stopped. Started twice at once (on two cores, say), the two share the work. What
@@ -32,6 +33,9 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--data', default='300w_part', help='300w_part, wflw, cofw or 300w (default: %(default)s)')
     parser.add_argument('--heads', nargs='+', metavar='NAME', help='contestants (default: all)')
     parser.add_argument('--until', choices=STAGES, default='seeds', help='the last stage to do (default: %(default)s)')
+    parser.add_argument(
+        '--several-seeds', nargs='+', default=[], metavar='NAME', help='who trains from three (default: the best)'
+    )
     parser.add_argument('--work-dir', type=Path, help='of the trainings (default: work_dirs/heads/TRACK_DATA)')
     parser.add_argument('--out', type=Path, help='page (default: heads.md in the work dir)')
     parser.add_argument('--epochs', type=int, help="of a tested training (default: the track's)")
@@ -94,7 +98,7 @@ def main(argv=None) -> None:
         if args.score_again:
             comparison.score_again()
         elif not args.page_only:
-            comparison.run_until(STAGES.index(args.until))
+            comparison.run_until(STAGES.index(args.until), list(find(args.several_seeds)))
         costs = load_known(out.with_suffix('.json'), 'costs')
         if args.time:
             device = torch.device(choose_device(args.device))

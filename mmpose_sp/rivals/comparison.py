@@ -8,7 +8,7 @@ twice at once, does only what nobody has done.
 import json
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
 
 from mmengine.utils import get_git_hash
 
@@ -160,20 +160,20 @@ class Comparison:
         ]
 
     def best(self) -> List[str]:
-        """The contestants that train from more seeds: the best on validation, ours among them."""
+        """The contestants that train from more seeds: the best on validation, ours among them, its variants not."""
         records = [(run, self.record(run)) for run in self.finals([0])]
         ranked = sorted((pair for pair in records if pair[1]), key=lambda pair: _value(pair[1]['best']))
-        names = [run.contestant for run, _ in ranked]
+        names = [run.contestant for run, _ in ranked if not self.contestants[run.contestant].variant_of]
         first = names[:BEST]
         return first if OURS in first or OURS not in names else [*first[: BEST - 1], OURS]
 
-    def run_until(self, stage: int) -> None:
-        """0: the trials alone; 1: and one training of each; 2: and the other seeds of the best."""
+    def run_until(self, stage: int, several: Sequence[str] = ()) -> None:
+        """0: the trials alone; 1: and one training of each; 2: and the other seeds of ``several``, or of the best."""
         self.choose_rates()
         if stage > 0:
             self.run(self.finals([0]), scored=True)
         if stage > 1:
-            self.run(self.finals(range(1, SEEDS), self.best()), scored=True)
+            self.run(self.finals(range(1, SEEDS), several or self.best()), scored=True)
 
     def records(self) -> Dict[str, Record]:
         """All that is known, by :attr:`Run.name`: of this folder, and of other machines."""

@@ -86,6 +86,19 @@ def result_table(comparison: Comparison, rows: List[Row], reading: str, threshol
     return table(lines)
 
 
+def summary_table(comparison: Comparison, rows: List[Row], threshold: float) -> str:
+    """Markdown of NME / FR / AUC of the test faces, means over the seeds: what a README quotes."""
+    lines: List[Dict[str, Any]] = []
+    for row in rows:
+        line: Dict[str, Any] = {'head': comparison.contestants[row.name].title, 'seeds': len(row.records)}
+        for reading, title in ((ALONE, 'alone: NME / FR / AUC'), (JOINED, 'joined')):
+            errors = row.errors(reading, list(row.records))
+            fr, auc = (np.mean([score(face, threshold) for face in errors]) for score in (failure_rate, ced_auc))
+            line[title] = f'{errors.mean():.2f} / {fr:.1f} / {auc:.3f}'
+        lines.append(line)
+    return table(lines)
+
+
 def cost_table(comparison: Comparison, rows: List[Row], costs: Dict[str, list]) -> str:
     """Markdown of what a training costs, and when it passes the final validation NME of others."""
     targets = {name: row for name in ('star', 'softargmax') for row in rows if row.name == name}
@@ -123,12 +136,14 @@ def _shown(best: Optional[float]) -> str:
 
 
 def draw_curves(comparison: Comparison, rows: List[Row], path: Path) -> None:
-    """Validation NME against epochs."""
+    """Validation NME against epochs, without the variants of ours, which lie on one another."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(8.4, 5), layout='constrained')
     axes = figure.add_subplot()
-    for number, row in enumerate(rows):
+    heads = [row for row in rows if not comparison.contestants[row.name].variant_of]
+    for number, row in enumerate(heads):
         mine = row.name == OURS
         axes.plot(
             row.curve.epochs,
@@ -139,6 +154,7 @@ def draw_curves(comparison: Comparison, rows: List[Row], path: Path) -> None:
             ls='-' if number < 10 else '--',
         )
     axes.set(xlabel='epoch', ylabel='NME of the validation faces [%]', yscale='log')
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter('{x:g}')
     axes.yaxis.set_minor_formatter('{x:g}')
     axes.grid(alpha=0.3, which='both')
@@ -169,6 +185,7 @@ def write(
         draw_curves(comparison, rows, curves)
         shown = {comparison.contestants[row.name].title: row.errors(JOINED, [min(row.records)])[0] for row in rows[:8]}
         plot_ced(shown, threshold, str(ced), title='joined, first seed')
+        parts += [summary_table(comparison, rows, threshold)]
         parts += [f'## {ROWS[r].capitalize()}\n\n{result_table(comparison, rows, r, threshold)}' for r in READINGS]
         parts += [f'## Costs and speed\n\n{cost_table(comparison, rows, costs)}']
         parts += [f'![NME against epochs]({curves.name})\n\n![CED]({ced.name})']

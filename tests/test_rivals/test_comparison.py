@@ -23,7 +23,7 @@ from mmpose_sp.rivals.tracks import TRACKS, Run, training_config
 from mmpose_sp.rivals.trainings import claim, identity, write_record
 
 TRACK = TRACKS['cpu']._replace(epochs=4, trial_epochs=2)
-OPTIMA = {'sp': 8e-3, 'dark': 64e-3, 'star': 1e-9, 'msra': 4e-3}
+OPTIMA = {'sp': 8e-3, 'sp-nomargin': 8e-3, 'dark': 64e-3, 'star': 1e-9, 'msra': 4e-3}
 
 
 def made_up(optima=OPTIMA):
@@ -135,6 +135,23 @@ def test_the_best_on_validation_get_more_seeds_ours_always(started, monkeypatch)
     assert comparison.best() == [OURS]
 
 
+@pytest.mark.parametrize(
+    ('named', 'several'), [([], ['msra', 'sp']), (['sp-nomargin'], ['sp-nomargin'])], ids=['the best', 'who is named']
+)
+def test_who_trains_from_several_seeds(named, several, started):
+    comparison = started(['sp', 'sp-nomargin', 'msra'])
+    comparison.run_until(2, named)
+    records = [record for record in comparison.records().values() if 'scores' in record]
+    seeds = {name: [r['seed'] for r in records if r['contestant'] == name] for name in comparison.contestants}
+    assert seeds == {name: [0, 1, 2] if name in several else [0] for name in comparison.contestants}
+
+
+def test_the_readme_quotes_the_page():
+    root = Path(module.__file__).parents[2]
+    summary = (root / 'docs/benchmark/heads.md').read_text().split('\n\n')[2]
+    assert summary.startswith('| head') and summary in (root / 'README.md').read_text()
+
+
 def test_one_process_at_a_time_works_in_a_folder(tmp_path):
     code = (
         'import sys; from pathlib import Path; from mmpose_sp.rivals.trainings import claim\n'
@@ -157,7 +174,7 @@ def test_the_page_has_a_row_for_everybody_and_its_json_starts_another_machine(st
     comparison.run_until(2)
     page.write(comparison, tmp_path / 'heads.md', '# Heads', 'python ...', 5.0, {})
     text = (tmp_path / 'heads.md').read_text()
-    assert all(text.count(f'| {CONTESTANTS[name].title} ') == 4 for name in ('sp', 'dark', 'msra'))  # four tables
+    assert all(text.count(f'| {CONTESTANTS[name].title} ') == 5 for name in ('sp', 'dark', 'msra'))  # five tables
     assert load_known(tmp_path / 'heads.json') == json.loads(json.dumps(comparison.records()))
 
 
