@@ -140,14 +140,23 @@ class Comparison:
         return not self.contestants[name].variant_of
 
     def rate(self, name: str) -> Optional[float]:
-        """The learning rate that a contestant's trials chose, None while they are not finished."""
+        """The learning rate that a contestant's trials chose, None while they are not finished.
+
+        One that a whole training did not stand (:meth:`collapse`) leaves its place to the next best.
+        """
         name = self.contestants[name].variant_of or name
         if name not in self.contestants or self.next_trials(name):
             return None
         if len(self.track.rates) == 1:
             return self.track.rates[0]
-        trials = self.trials(name)
-        return min(trials, key=lambda record: _value(record['best']))['rate'] if trials else None
+        ranked = sorted(self.trials(name), key=lambda trial: _value(trial['best']))
+        stood = [trial for trial in ranked if self.collapse(trial) is None]
+        return (stood or ranked)[0]['rate'] if ranked else None
+
+    def collapse(self, trial: Record) -> Optional[Record]:
+        """The whole training of a trial's learning rate, if it ended worse than the short one."""
+        whole = self.record(Run(trial['contestant'], trial['rate'], self.track.epochs, 0))
+        return whole if whole and _value(whole['best']) > _value(trial['best']) else None
 
     def finals(self, seeds: Iterable[int], names: Optional[Iterable[str]] = None) -> List[Run]:
         """The trainings that are tested, of contestants whose rate is chosen."""
@@ -171,7 +180,8 @@ class Comparison:
         """0: the trials alone; 1: and one training of each; 2: and the other seeds of ``several``, or of the best."""
         self.choose_rates()
         if stage > 0:
-            self.run(self.finals([0]), scored=True)
+            while any(self.record(run) is None for run in self.finals([0])):
+                self.run(self.finals([0]), scored=True)
         if stage > 1:
             self.run(self.finals(range(1, SEEDS), several or self.best()), scored=True)
 

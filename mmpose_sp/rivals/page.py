@@ -43,8 +43,9 @@ def rows_of(comparison: Comparison) -> List[Row]:
     rows, known = [], comparison.records()
     for name in comparison.contestants:
         records: Dict[int, Record] = {}
+        rate = comparison.rate(name)
         for record in known.values():
-            if record['contestant'] == name and 'scores' in record:
+            if record['contestant'] == name and 'scores' in record and record['rate'] == rate:
                 records[record['seed']] = record
         if records:
             rows.append(Row(name, dict(sorted(records.items()))))
@@ -115,7 +116,7 @@ def cost_table(comparison: Comparison, rows: List[Row], costs: Dict[str, list]) 
             'M weights': f'{record["scores"]["parameters"] / 1e6:.2f}',
             'learning rate': f'{record["rate"]:g}',
             'commit': record.get('commit', ''),
-            'trials': ', '.join(f'{r["rate"]:g}: {_shown(r["best"])}' for r in comparison.trials(tried)),
+            'trials': ', '.join(_trial(comparison, trial) for trial in comparison.trials(tried)),
             'confidence AUROC': f'{np.mean([r["scores"]["auroc"] for r in row.records.values()]):.3f}',
         }
         cost = StepCost(*costs[row.name]) if row.name in costs else None
@@ -129,6 +130,11 @@ def cost_table(comparison: Comparison, rows: List[Row], costs: Dict[str, list]) 
             line[f'epochs to {comparison.contestants[name].title}'] = '' if epoch is None else f'{epoch}{seconds}'
         lines.append(line)
     return table(lines)
+
+
+def _trial(comparison: Comparison, trial: Record) -> str:
+    text, whole = f'{trial["rate"]:g}: {_shown(trial["best"])}', comparison.collapse(trial)
+    return f'{text} (whole training: {_shown(whole["best"])})' if whole else text
 
 
 def _shown(best: Optional[float]) -> str:

@@ -88,6 +88,21 @@ def test_a_variant_takes_the_rate_of_the_contestant_that_it_varies(started):
     assert comparison.rate('sp-nomargin') == 8e-3
 
 
+def test_a_rate_that_a_whole_training_does_not_stand_leaves_its_place(started, monkeypatch):
+    comparison, train = started(['sp']), module.train
+
+    def diverge(config, folder):
+        record = train(config, folder)
+        return dict(record, best=50.0) if folder.name == f'sp_lr0.008_e{TRACK.epochs}_s0' else record
+
+    monkeypatch.setattr(module, 'train', diverge)
+    comparison.run_until(1)
+    assert comparison.rate('sp') == 4e-3
+    (row,) = page.rows_of(comparison)
+    assert row.records[0]['rate'] == 4e-3
+    assert '0.008: 4.00 (whole training: 50.00)' in page.cost_table(comparison, [row], {})
+
+
 def test_what_is_known_is_not_trained_again(started):
     first = started()
     first.run_until(1)
