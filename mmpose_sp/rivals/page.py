@@ -19,6 +19,7 @@ from .scoring import ALONE, JOINED, OFFSET, READINGS
 from .step_costs import StepCost
 
 ROWS = {ALONE: 'as the head reads', OFFSET: '+ offset of the annotations', JOINED: '+ landmarks joined'}
+SHOWN = 3  # the best error times this is the upper end of the picture of the curves
 
 
 class Row(NamedTuple):
@@ -142,14 +143,13 @@ def _shown(best: Optional[float]) -> str:
 
 
 def draw_curves(comparison: Comparison, rows: List[Row], path: Path) -> None:
-    """Validation NME against epochs, without the variants of ours, which lie on one another."""
+    """Validation NME against epochs, up to :data:`SHOWN` times the best."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(8.4, 5), layout='constrained')
     axes = figure.add_subplot()
-    heads = [row for row in rows if not comparison.contestants[row.name].variant_of]
-    for number, row in enumerate(heads):
+    for number, row in enumerate(rows):
         mine = row.name == OURS
         axes.plot(
             row.curve.epochs,
@@ -160,6 +160,7 @@ def draw_curves(comparison: Comparison, rows: List[Row], path: Path) -> None:
             ls='-' if number < 10 else '--',
         )
     axes.set(xlabel='epoch', ylabel='NME of the validation faces [%]', yscale='log')
+    axes.set_ylim(top=SHOWN * min(row.curve.values.min() for row in rows))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter('{x:g}')
     axes.yaxis.set_minor_formatter('{x:g}')
@@ -188,8 +189,10 @@ def write(
     parts = [heading]
     if rows:
         curves, ced = (out.with_name(f'{out.stem}_{name}.png') for name in ('curves', 'ced'))
-        draw_curves(comparison, rows, curves)
-        shown = {comparison.contestants[row.name].title: row.errors(JOINED, [min(row.records)])[0] for row in rows[:8]}
+        # variants of ours lie on one another
+        heads = [row for row in rows if not comparison.contestants[row.name].variant_of]
+        draw_curves(comparison, heads, curves)
+        shown = {comparison.contestants[row.name].title: row.errors(JOINED, [min(row.records)])[0] for row in heads[:8]}
         plot_ced(shown, threshold, str(ced), title='joined, first seed')
         parts += [summary_table(comparison, rows, threshold)]
         parts += [f'## {ROWS[r].capitalize()}\n\n{result_table(comparison, rows, r, threshold)}' for r in READINGS]
