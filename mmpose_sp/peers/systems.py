@@ -71,7 +71,7 @@ class Ours(System):
         from mmpose_sp.runtime import Landmarker
 
         self.files = packaged_onnx(self.model), YUNET
-        self.landmarker = Landmarker.from_packaged(self.model, **self.options)
+        self.landmarker = Landmarker.from_packaged(self.model, threads=1, **self.options)
 
     def faces(self, image: np.ndarray) -> List[np.ndarray]:
         return [face.landmarks for face in self.landmarker(image)[0].faces]
