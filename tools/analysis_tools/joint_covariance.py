@@ -39,9 +39,8 @@ def correlations(covariance: np.ndarray) -> np.ndarray:
     """
     count = len(covariance) // 2
     blocks = covariance.reshape(count, 2, count, 2).transpose(0, 2, 1, 3)
-    values, axes = np.linalg.eigh(blocks[range(count), range(count)])
-    roots = (axes / np.sqrt(values)[:, None]) @ axes.transpose(0, 2, 1)
-    return np.linalg.norm(roots[:, None] @ blocks @ roots[None], axis=(2, 3)) / np.sqrt(2)
+    roots = np.linalg.inv(np.linalg.cholesky(blocks[range(count), range(count)]))  # any root has the same norm
+    return np.linalg.norm(roots[:, None] @ blocks @ roots.transpose(0, 2, 1), axis=(2, 3)) / np.sqrt(2)
 
 
 def draw(image: np.ndarray, face: 'FaceResult', landmarks: List[int], path: str) -> None:
@@ -56,9 +55,8 @@ def draw(image: np.ndarray, face: 'FaceResult', landmarks: List[int], path: str)
         moves = spread_of(face, landmark) * matrix[0, 0]
         factor = SIDE / 6 / np.linalg.norm(moves[landmark])
         axes.imshow(crop[..., ::-1])
-        widths = np.where(np.arange(len(points)) == landmark, 0.012, 0.004)
-        for width in np.unique(widths):
-            own = widths == width
+        chosen = np.arange(len(points)) == landmark
+        for own, width in ((~chosen, 0.004), (chosen, 0.012)):
             axes.quiver(
                 *points[own].T,
                 *(factor * moves[own]).T,
@@ -94,6 +92,7 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
 def main(argv: Optional[List[str]] = None) -> None:
     args = parse_args(argv)
     from mmpose_sp.apis import FaceLandmarker
+    from mmpose_sp.apis.conditioning import check_corrections
 
     try:
         check_target(args.out)
@@ -101,7 +100,9 @@ def main(argv: Optional[List[str]] = None) -> None:
         faces = FaceLandmarker.from_packaged(args.model)(image)[0].faces
         if not faces:
             raise ValueError(f'{args.image}: no face found')
-        draw(image, max(faces, key=lambda face: face.quality), args.landmarks, args.out)
+        face = max(faces, key=lambda face: face.quality)
+        check_corrections(dict.fromkeys(args.landmarks, (0, 0)), len(face.landmarks))
+        draw(image, face, args.landmarks, args.out)
     except (OSError, ValueError) as error:
         args.parser.error(str(error))
     print(f'written: {args.out}')
