@@ -55,6 +55,12 @@ def test_grids_lie_where_they_say():
         map_grid(size, maps, 'udp')
 
 
+def test_composed_maps_follow_one_another():
+    outer, inner = np.random.default_rng(2).normal(size=(2, 2, 3))
+    expected = transform_points(transform_points(POINTS, inner), outer)
+    np.testing.assert_allclose(transform_points(POINTS, compose(outer, inner)), expected)
+
+
 def test_covariances_follow_their_points():
     turned = np.array([[0.9, -0.4, 3], [0.4, 0.9, 4]])
     matrix = compose(turned, map_grid((64, 96), (16, 24)).matrix)

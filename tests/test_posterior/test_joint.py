@@ -1,5 +1,6 @@
 """Landmarks joined: against the dense formulas, mirrored, on bad sites, and what is fitted on faces of a known law."""
 
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
@@ -115,6 +116,25 @@ def test_half_precision_outside_changes_nothing_inside(problem):
             assert value.dtype == torch.float32 and torch.equal(value, other)
 
 
+def test_what_is_reported_is_the_joint_with_its_offset_and_fitted_spread(problem):
+    points, covariances, mean, prior, correlation = (value.float() for value in problem)
+    model = JointPosterior(COUNT)
+    model.mean, model.precision, model.noise_precision = shape = shape_of(mean, prior, correlation)
+    generator = torch.Generator().manual_seed(3)
+    model.offset, model.slope = (torch.randn(n, generator=generator) for n in ((2 * COUNT,), (2 * COUNT, 2 * COUNT)))
+    joined, covariance, distance = join(points, covariances, shape)
+    as_it_is = model(points, covariances, 'prior')
+    assert_close(as_it_is.points, joined)
+    assert_close(as_it_is.covariance, covariance)
+    model.spread = torch.tensor([2.0, 0.3, 0.1])
+    found = model(points, covariances)
+    for face in range(len(points)):
+        error = model.offset + model.slope @ (joined[face].flatten() - mean)
+        assert_close(found.points[face].flatten(), joined[face].flatten() + error, atol=1e-4, rtol=1e-4)
+        assert_close(found.covariance[face], 2 * covariance[face] + 0.3 * torch.eye(2 * COUNT))
+    assert torch.equal(found.distance, distance)
+
+
 def test_another_number_of_landmarks_is_refused(problem):
     with pytest.raises(ValueError, match='prior of 5 landmarks cannot join 29'):
         JointPosterior(5)(problem[0], problem[1])
@@ -128,10 +148,19 @@ def test_quality_falls_with_what_is_open_and_with_what_no_face_looks_like(proble
 
     def quality(shift=0.0, widen=1.0):
         shifted = mean.view(COUNT, 2) + shift * torch.randn(COUNT, 2, generator=torch.Generator().manual_seed(2))
-        return float(model.quality(model(shifted.expand_as(points), widen * covariances))[0])
+        joined = model(shifted.expand_as(points), widen * covariances)
+        found = float(model.quality(joined)[0])
+        left, before = (
+            np.mean([float(matrix[2 * k, 2 * k] + matrix[2 * k + 1, 2 * k + 1]) ** 0.5 for k in range(COUNT)])
+            for matrix in (joined.covariance[0], prior)
+        )
+        expected = 1 - left / before * np.exp(float(joined.distance[0]) / 4)
+        assert found == pytest.approx(max(expected, 0), abs=1e-4, nan_ok=True)
+        return found
 
     values = [quality(), quality(widen=4.0), quality(widen=100.0)]
-    assert 1 > values[0] > values[1] > values[2] >= 0 and quality(shift=20.0) < values[0]
+    assert 1 > values[0] > values[1] > values[2] >= 0 and quality(shift=1.0) < values[0]
+    assert quality(shift=60.0) == 0
     assert quality(widen=float('nan')) == pytest.approx(0, abs=1e-3), 'a picture that says nothing'
 
 

@@ -21,6 +21,7 @@ def test_sampling_statistics():
     torch.testing.assert_close(
         centred.transpose(1, 2) @ centred / count, covariance, rtol=0, atol=6 * 2 * (2 / count) ** 0.5
     )
+    torch.testing.assert_close((centred[0] * centred[2]).mean(0), torch.zeros(2), rtol=0, atol=6 * (2 / count) ** 0.5)
     kurtosis = centred[0, :, 0].pow(4).mean() / 4
     assert kurtosis.item() == pytest.approx(3, abs=6 * (96 / count) ** 0.5)
 
@@ -47,6 +48,17 @@ def test_check_labels_names_the_landmark():
         check_labels(labels, used, (8, 8))
     used[1, 2] = False
     assert check_labels(labels, used, (8, 8)) is None
+
+
+@pytest.mark.parametrize('axis, last', [(0, 7.5), (1, 5.5)])
+def test_the_border_of_a_map_belongs_to_it(axis, last):
+    labels, used = torch.full((1, 1, 2), 4.0), torch.ones(1, 1, dtype=torch.bool)
+    for border, beyond in ((-0.5, -0.52), (last, last + 0.02)):
+        labels[..., axis] = border
+        assert check_labels(labels, used, (6, 8)) is None
+        labels[..., axis] = beyond
+        with pytest.raises(ValueError, match='width 8 and height 6'):
+            check_labels(labels, used, (6, 8))
 
 
 @pytest.mark.parametrize('bad', [math.nan, math.inf, -math.inf, -0.1])

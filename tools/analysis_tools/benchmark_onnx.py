@@ -1,11 +1,11 @@
-"""Ways to run the fast packaged model without torch: accuracy beside time, on one thread.
+"""Ways to run the fast packaged model: accuracy beside time, on one thread.
 
     python tools/analysis_tools/benchmark_onnx.py FOLDER_OF_300W [--names LIST]
 
 Prints Markdown: error on the faces of the list (the 217 test faces) and CPU ms a face, of each of twenty faces the
 least of five rounds, then the median. First with boxes given, where only onnxruntime counts, from the crop to
-landmarks, confidences and covariances; then from the photograph, with the detector. Training faces give the ranges
-of the 8-bit file that is made here.
+landmarks, confidences and covariances; then from the photograph, with the detector, by PyTorch as well. Training faces
+give the ranges of the 8-bit file that is made here.
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ def print_table(title: str, errors: Dict[str, np.ndarray], spent: Dict[str, floa
 def main(argv: Optional[List[str]] = None) -> None:
     args = parse_args(argv)
     import onnxruntime
+    import torch
 
+    from mmpose_sp.apis import FaceLandmarker
     from mmpose_sp.apis.onnx_export import quantise
     from mmpose_sp.apis.packaged import packaged_onnx
     from mmpose_sp.apis.yunet import YuNetFaceDetector, yunet_mapping
@@ -81,6 +83,7 @@ def main(argv: Optional[List[str]] = None) -> None:
     from mmpose_sp.runtime import Landmarker
 
     onnxruntime.set_default_logger_severity(3)
+    torch.set_num_threads(1)
     photos = list(read_photos(args.data, names_of(args.data, args.names)))
     with tempfile.TemporaryDirectory() as folder:
         alone, small = one_pass(folder, 'off'), str(Path(folder) / 'int8.onnx')
@@ -106,6 +109,8 @@ def main(argv: Optional[List[str]] = None) -> None:
                 files['one pass, int8'], coarse, refine=0, threads=1
             ),
             'the same, `--joint off`': Landmarker(small, coarse, refine=0, threads=1),
+            'PyTorch, cropped again (the default)': FaceLandmarker.from_packaged(device='cpu', detector=fine),
+            'PyTorch': FaceLandmarker.from_packaged(device='cpu', detector=fine, refine=0),
         }
     errors, spent = {}, {}
     for name, way in tqdm(boxed.items(), desc='boxes given'):
