@@ -81,8 +81,8 @@ def test_an_opening_mouth_is_followed_at_once():
 
 
 def posterior(first, step, change, seen, noise, values):
-    """Means (T, n) and covariances (T, n, n) of states that begin at 0 with the covariance ``first``, go on as ``step``
-    with noise of the covariance ``change``, and whose ``seen @ state`` is measured in later frames; dense regression."""
+    """Means (T, n), covariances (T, n, n) of states that begin at 0 with the covariance ``first`` and go on as ``step``
+    with noise of the covariance ``change``; ``seen @ state`` is measured in later frames. By dense regression."""
     size, count = len(first), len(values) + 1
     joint = np.zeros((count, size, count, size))  # of all frames before any but the first is seen
     joint[0, :, 0] = first
