@@ -1,11 +1,13 @@
 """What mmpose's heads need to run beside ours; registered by importing this module."""
 
-from typing import List, Optional, Sequence, Union
+from typing import Dict, List, Optional, Sequence, Union
 
 import torch
 from mmengine.model import BaseModule, ModuleList
 from mmpose.models.losses import JSDiscretLoss
+from mmpose.models.pose_estimators import TopdownPoseEstimator
 from mmpose.registry import MODELS
+from mmpose.structures import PoseDataSample
 from torch import Tensor
 
 
@@ -25,6 +27,20 @@ class NeckChain(BaseModule):
         for neck in self.necks:
             features = neck(features)
         return features
+
+
+@MODELS.register_module()
+class Float32HeadEstimator(TopdownPoseEstimator):
+    """mmpose's estimator, whose head trains in float32 where backbone and neck run under autocast.
+
+    mmpose's heads give what they predict to NumPy, which has no bfloat16; and 8 bits are few for scores.
+    """
+
+    def loss(self, inputs: Tensor, data_samples: List[PoseDataSample]) -> Dict[str, Tensor]:
+        features = self.extract_feat(inputs)
+        with torch.autocast(inputs.device.type, enabled=False):
+            features = tuple(feature.to(inputs.dtype) for feature in features)
+            return self.head.loss(features, data_samples, train_cfg=self.train_cfg)
 
 
 @MODELS.register_module()

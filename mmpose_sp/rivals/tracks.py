@@ -21,6 +21,7 @@ class Track(NamedTuple):
         batch: Faces a step.
         rates: Learning rates that everybody tries.
         optimizer: What the schedule of ``lite-100e.py`` does not have.
+        estimator: That puts the network together.
     """
 
     model: str
@@ -31,6 +32,7 @@ class Track(NamedTuple):
     batch: int = 16
     rates: Sequence[float] = (4e-3, 8e-3, 16e-3)
     optimizer: Dict[str, Any] = {}
+    estimator: str = 'TopdownPoseEstimator'
 
 
 PRETRAINED = dict(paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.25))))
@@ -41,8 +43,8 @@ TRACKS = {
         256,
         epochs=12,
         trial_epochs=4,
-        rates=(2e-3, 4e-3, 8e-3),
         optimizer=dict(type='CPUAutocastOptimWrapper', **PRETRAINED),
+        estimator='Float32HeadEstimator',
     ),
     'gpu': Track('hrnetv2-w18', 256, epochs=60, trial_epochs=12, val_interval=4, batch=64, rates=(2e-3, 4e-3, 8e-3)),
 }
@@ -107,7 +109,8 @@ def training_config(
     """
     config = base_config(track, data)
     objective = contestant.objective(network_of(track, config))
-    model = dict(config.model, head=dict(objective.head, decoder=objective.codec), test_cfg=objective.test_cfg)
+    head = dict(objective.head, decoder=objective.codec)
+    model = dict(config.model, type=track.estimator, head=head, test_cfg=objective.test_cfg)
     if objective.neck:
         model['neck'] = objective.neck
     config.model, config.codec = model, objective.codec

@@ -249,6 +249,16 @@ def test_every_head_fits_every_network(track, name):
     assert set(shapes) <= {(1, 68)}
 
 
+def test_a_head_trains_in_float32_where_the_network_runs_in_bfloat16():
+    model, _ = built('cpu-256', 'dark')
+    model.head.loss = lambda features, *_, **__: dict(loss=model.head(features))
+    inputs = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.autocast('cpu', torch.bfloat16):
+        found, features = model.loss(inputs, [])['loss'], model.extract_feat(inputs)
+    assert features[0].dtype == torch.bfloat16
+    assert torch.equal(found, model.head(tuple(feature.float() for feature in features)))
+
+
 @pytest.mark.parametrize('name', CONTESTANTS)
 def test_every_head_has_the_same_hidden_layer(name):
     model, _ = built('cpu', name)
