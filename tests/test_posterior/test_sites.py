@@ -71,9 +71,11 @@ def test_other_map_sizes(size):
 
 def test_half_precision_keeps_the_tolerance():
     centres, sigmas = phase_grid(2.0)
-    coords, _ = decode_scores(log_gaussian(centres, sigmas).exp().half())
+    scores = log_gaussian(centres, sigmas).exp().half()
+    coords, _ = decode_scores(scores)
     assert coords.dtype == torch.float32
     assert np.abs(coords[0].numpy() - centres).max() < 0.025
+    assert_close(read_sites(scores), read_sites(scores.float()), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize('sigma', [0.7, 1.0, 2.0, 3.0])
@@ -233,6 +235,18 @@ def test_local_expectation_undoes_bilinear_labels_and_ignores_a_second_peak():
     assert_close(coords[0, 0], torch.tensor(label), atol=1e-4, rtol=0)
     away, _ = decode_scores((posterior + 1e-12).log(), 'expectation')
     assert (away[0, 0] - torch.tensor(label)).norm() > 3
+
+
+@pytest.mark.parametrize(('h', 'w', 'radius'), [(12, 20, 4), (9, 9, 4), (20, 6, 2), (5, 8, 2), (3, 4, 1)])
+def test_local_expectation_is_the_mean_of_the_window_about_the_arg_max(h, w, radius):
+    scores, eps = 2 * torch.randn(1, 40, h, w, generator=torch.Generator().manual_seed(0)), 0.7
+    coords, _ = decode_scores(scores, 'local_expectation', eps)
+    for values, found in zip(scores[0].double().numpy(), coords[0].numpy()):
+        y, x = np.unravel_index(values.argmax(), values.shape)
+        y, x = np.clip(y, radius, h - 1 - radius), np.clip(x, radius, w - 1 - radius)
+        near = [(i, j) for i in range(y - radius, y + radius + 1) for j in range(x - radius, x + radius + 1)]
+        weights = np.array([math.exp(values[i, j] / eps) for i, j in near])
+        np.testing.assert_allclose(found[::-1], weights @ near / weights.sum(), atol=1e-4)
 
 
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
