@@ -42,6 +42,24 @@ def test_it_is_the_definition(objective, size, samples, seed):
     torch.testing.assert_close(gradient, its_gradient, rtol=0, atol=1e-11)
 
 
+@pytest.mark.parametrize('norm', NORMS)
+@pytest.mark.parametrize(('s', 'size'), [(0.01, (48, 64)), (0.03, (64, 40)), (0.2, (7, 9)), (0.9, (2, 2)), (0.9, (3, 3))])
+@pytest.mark.parametrize(('eps', 'alpha'), [(1.0, 1.0), (0.5, 0.25), (3.0, 9.0)])
+def test_smooth_l1_about_the_label_is_the_definition(norm, s, size, eps, alpha):
+    """Labels nearer to a pixel than ``s``, just beyond it, and of maps where more than the four pixels around are near."""
+    scores, labels = random_problem((3, 2), size, 4)
+    random = torch.Generator().manual_seed(1)
+    reach = 1.3 * s / 2 * torch.tensor(size[::-1], dtype=torch.float64)
+    shift = 2 * torch.rand(labels.shape, dtype=torch.float64, generator=random) - 1
+    pixels = labels.clamp(min=0).floor()
+    labels = torch.minimum(pixels + reach * shift, torch.tensor(size[::-1], dtype=torch.float64) - 0.5).clamp(min=-0.5)
+    objective = Objective(eps=eps, alpha=alpha, s=s, norm=norm)
+    value, gradient = value_and_gradient(fast_structured_loss, scores, labels, objective)
+    expected, its_gradient = value_and_gradient(structured_loss, scores, labels, objective)
+    torch.testing.assert_close(value, expected, rtol=0, atol=1e-11)
+    torch.testing.assert_close(gradient, its_gradient, rtol=0, atol=1e-11)
+
+
 @every
 @given(OBJECTIVES, some.sampled_from([0.0, -1e4, 1e4]), some.integers(0, 99))
 def test_float32_keeps_its_digits_whatever_is_added_to_the_scores(objective, offset, seed):

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from problems import CHOICES, random_problem
 
 from mmpose_sp.structured import Objective, label_margin, score_at, structured_loss
+from mmpose_sp.structured.grid import round_points
 from mmpose_sp.structured.objective import MARGINS
 
 
@@ -77,6 +78,11 @@ def test_without_margin_it_is_cross_entropy():
     target = (pixels[..., 1] * 6 + pixels[..., 0]).flatten()
     expected = F.cross_entropy(scores.reshape(6, 30), target, reduction='none').view(2, 3)
     torch.testing.assert_close(loss, expected)
+
+
+def test_labels_on_the_border_are_rounded_to_its_pixels():
+    corners = torch.tensor([[-0.5, 3.5], [7.5, -0.5], [1.4, 1.6]])
+    assert round_points(corners, (4, 8)).tolist() == [[0, 3], [7, 0], [1, 2]]
 
 
 def test_rounded_label_moves_margin_and_score():
