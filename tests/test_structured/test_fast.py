@@ -43,10 +43,12 @@ def test_it_is_the_definition(objective, size, samples, seed):
 
 
 @pytest.mark.parametrize('norm', NORMS)
-@pytest.mark.parametrize(('s', 'size'), [(0.01, (48, 64)), (0.03, (64, 40)), (0.2, (7, 9)), (0.9, (2, 2)), (0.9, (3, 3))])
+@pytest.mark.parametrize(
+    ('s', 'size'), [(0.01, (48, 64)), (0.03, (64, 40)), (0.2, (7, 9)), (0.9, (2, 2)), (0.9, (3, 3))]
+)
 @pytest.mark.parametrize(('eps', 'alpha'), [(1.0, 1.0), (0.5, 0.25), (3.0, 9.0)])
 def test_smooth_l1_about_the_label_is_the_definition(norm, s, size, eps, alpha):
-    """Labels nearer to a pixel than ``s``, just beyond it, and of maps where more than the four pixels around are near."""
+    """Labels nearer to a pixel than ``s`` or just beyond, and maps where more than the four around a label are near."""
     scores, labels = random_problem((3, 2), size, 4)
     random = torch.Generator().manual_seed(1)
     reach = 1.3 * s / 2 * torch.tensor(size[::-1], dtype=torch.float64)
