@@ -11,11 +11,14 @@ from mmpose_sp.faces import (
     crop_to_image,
     invert,
     map_grid,
+    overlap,
     transform_boxes,
     transform_covariances,
+    transform_joint_covariance,
     transform_points,
     turned_to_image,
 )
+from mmpose_sp.faces.coordinates import far_outside
 
 POINTS = np.random.default_rng(0).uniform(-20, 300, (9, 2))
 
@@ -81,3 +84,31 @@ def test_pixels_of_a_turned_picture_are_found_again(turns):
     values = turned[[1, 2], [1, 3]]
     ys, xs = np.divmod(values, 5)
     np.testing.assert_array_equal(corners, [[xs.min(), ys.min(), xs.max(), ys.max()]])
+
+
+def test_overlap_is_that_of_boxes_of_whole_pixels():
+    """Counted pixel by pixel."""
+    rng = np.random.default_rng(3)
+    low, size = rng.integers(0, 8, (40, 2)), rng.integers(1, 8, (40, 2))
+    boxes = np.column_stack([low, low + size])
+
+    def pixels(box):
+        return {(x, y) for x in range(box[0], box[2]) for y in range(box[1], box[3])}
+
+    expected = [len(pixels(boxes[0]) & pixels(box)) / len(pixels(boxes[0]) | pixels(box)) for box in boxes]
+    np.testing.assert_allclose(overlap(boxes[0], boxes), expected)
+
+
+def test_a_point_is_far_outside_by_more_than_the_longer_side():
+    far = [(-30.6, 10), (59.6, 10), (5, -30.6), (5, 49.6)]
+    near = [(-30.4, 10), (59.4, 10), (5, -30.4), (5, 49.4), (5, 5)]
+    assert far_outside(np.array(far), (30, 20)).tolist() == [True] * 4
+    assert far_outside(np.array(near), (30, 20)).tolist() == [False] * 5
+
+
+def test_a_joint_covariance_follows_all_points_at_once():
+    turned = np.array([[0.9, -0.4, 3], [0.4, 1.1, 4]])
+    half = np.random.default_rng(4).normal(size=(10, 30))
+    whole = np.kron(np.eye(5), turned[:, :2])
+    found = transform_joint_covariance(half @ half.T, turned)
+    np.testing.assert_allclose(found, whole @ half @ half.T @ whole.T)

@@ -289,6 +289,7 @@ def test_eigen_decomposition():
     matrix[1] = torch.diag(torch.tensor([1.0, 3.0]))
     matrix[2] = torch.eye(2)
     matrix[3] = 0
+    matrix[4] = 2 * torch.eye(2) + 1e-5 * torch.tensor([[1.0, 2.0], [2.0, -1.0]])  # almost equal: exact all the same
     values, vectors = symmetric_eig_2x2(matrix)
     torch.testing.assert_close(values, torch.linalg.eigvalsh(matrix), atol=1e-12, rtol=1e-9)
     torch.testing.assert_close(vectors @ vectors.transpose(1, 2), torch.eye(2, dtype=torch.float64).expand(200, 2, 2))
