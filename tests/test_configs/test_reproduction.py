@@ -23,6 +23,7 @@ PREFIX = 'configs/face_2d_keypoint/topdown_heatmap'
 MMPOSE_TOOLS = {
     'tools/train.py': 'train.py',
     'tools/test.py': 'test.py',
+    'tools/dist_test.sh': 'test.py',
     'tools/dist_train.sh': 'train.py',
     'tools/analysis_tools/get_flops.py': 'analysis_tools/get_flops.py',
 }
