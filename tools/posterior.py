@@ -13,8 +13,8 @@ of the config's dataloaders.
 Validation and test faces must differ: where a config validates on the test file, hold training faces out with the
 converter's --val-fraction and give both files by ``--cfg-options train_dataloader.dataset.ann_file=...
 val_dataloader.dataset.ann_file=...``, or the config that the training wrote into its work folder. Of a model of
-heatmaps (mmpose's HeatmapHead), which are no posterior, only the table is printed: one constant noise for all sites, and
-noise by confidence.
+heatmaps (mmpose's HeatmapHead), which are no posterior, only the table is printed: one constant noise for all sites,
+and noise by confidence.
 """
 
 from __future__ import annotations

@@ -37,7 +37,9 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     parser.add_argument('data', type=Path, help='folder in the layout of 300-W')
     parser.add_argument('--names', default=str(LISTS / 'test.txt'), help='list of faces (default: the 217 test faces)')
     parser.add_argument('--detectors', nargs='+', choices=list(DETECTORS), default=list(DETECTORS))
-    parser.add_argument('--every', type=int, default=2, help='which faces are shrunk (default: every 2nd); half as many are turned')
+    parser.add_argument(
+        '--every', type=int, default=2, help='which faces are shrunk (default: every 2nd); half as many are turned'
+    )
     parser.add_argument('--landmarks', choices=list(PACKAGED), help='errors of this model behind the detectors instead')
     return parser.parse_args(argv)
 
