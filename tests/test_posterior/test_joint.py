@@ -155,7 +155,7 @@ def test_quality_falls_with_what_is_open_and_with_what_no_face_looks_like(proble
             for matrix in (joined.covariance[0], prior)
         )
         expected = 1 - left / before * np.exp(float(joined.distance[0]) / 4)
-        assert found == pytest.approx(max(expected, 0), abs=1e-4, nan_ok=True)
+        assert found == pytest.approx(max(expected, 0), abs=1e-4)
         return found
 
     values = [quality(), quality(widen=4.0), quality(widen=100.0)]
