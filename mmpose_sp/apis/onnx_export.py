@@ -71,10 +71,11 @@ class CropLandmarker(nn.Module):
         return OUTPUTS if self.joint == 'off' else JOINED_OUTPUTS
 
     def forward(self, crops: Tensor) -> Tuple[Tensor, ...]:
-        images = crops.permute(0, 3, 1, 2).float()
+        # rows in one: else onnxruntime moves the transposition behind the arithmetic, which is eight times slower there
+        images = crops.permute(0, 3, 1, 2).flatten(2).float()
         if self.to_rgb:
             images = images.flip(1)
-        images = (images - self.mean) / self.std
+        images = ((images - self.mean.flatten(1)) / self.std.flatten(1)).unflatten(2, crops.shape[1:3])
         scores = self._scores(images)
         if self.flip_test:
             scores = self.head.average(scores, self._scores(images.flip(-1)).flip(-1)[:, self.mirrored])
@@ -121,7 +122,27 @@ def metadata(
     )
 
 
-def _inverse(matrix: Any) -> Any:
+def _inverse(matrix: Any, size: int, halvings: int) -> Any:
+    """Of symmetric positive definite matrices (B, size, size), by the inverses of blocks of size / 2^halvings: all else
+    are products, at which onnxruntime is much quicker (of 136 x 136, 0.2 ms instead of 1)."""
+    if halvings == 0:
+        return _contributed_inverse(matrix)
+    ops, half = opset18, size // 2
+    corner, side, opposite = (
+        ops.Slice(matrix, [row, column], [bottom, right], [1, 2])
+        for row, bottom, column, right in ((0, half, 0, half), (0, half, half, size), (half, size, half, size))
+    )
+    corner = _inverse(corner, half, halvings - 1)
+    ratio = ops.MatMul(corner, side)
+    complement = ops.Sub(opposite, ops.MatMul(ops.Transpose(side, perm=[0, 2, 1]), ratio))  # Schur's
+    opposite = _inverse(complement, size - half, halvings - 1)
+    side = ops.Neg(ops.MatMul(ratio, opposite))
+    corner = ops.Sub(corner, ops.MatMul(side, ops.Transpose(ratio, perm=[0, 2, 1])))
+    lower = ops.Concat(ops.Transpose(side, perm=[0, 2, 1]), opposite, axis=2)
+    return ops.Concat(ops.Concat(corner, side, axis=2), lower, axis=1)
+
+
+def _contributed_inverse(matrix: Any) -> Any:
     """ONNX has no operator that solves or inverts; onnxruntime brings one, on all of its platforms."""
     parameter = onnx.defs.OpSchema.FormalParameter
     types = [('T', ['tensor(float)', 'tensor(double)'], '')]
@@ -131,8 +152,13 @@ def _inverse(matrix: Any) -> Any:
     return Op(Opset(CONTRIBUTED, 1), 'Inverse', schema)(matrix)
 
 
+def _joined_covariance(matrix: Any) -> Any:
+    """What :func:`mmpose_sp.posterior.joint.join` inverts."""
+    return _inverse(matrix, matrix.shape[-1], halvings=2)
+
+
 def _inverse_and_info(matrix: Any, check_errors: bool = False) -> Tuple[Any, Any]:
-    return _inverse(matrix), opset18.Constant(value_int=0)
+    return _joined_covariance(matrix), opset18.Constant(value_int=0)
 
 
 def export(landmarker: CropLandmarker, path: str, notes: Dict[str, Any]) -> None:
@@ -153,7 +179,7 @@ def export(landmarker: CropLandmarker, path: str, notes: Dict[str, Any]) -> None
         input_names=['crops'],
         output_names=list(landmarker.outputs),
         custom_translation_table={
-            torch.ops.aten.linalg_inv.default: _inverse,
+            torch.ops.aten.linalg_inv.default: _joined_covariance,
             torch.ops.aten.linalg_inv_ex.default: _inverse_and_info,
         },
         dynamic_shapes={'crops': {0: torch.export.Dim('batch')}},

@@ -104,14 +104,16 @@ def join(points: Tensor, covariances: Tensor, shape: Shape) -> Joined:
 
 def landmark_blocks(covariance: Tensor) -> Tensor:
     """The 2 x 2 covariances (..., K, 2, 2) of each landmark alone in (..., 2K, 2K)."""
-    count = covariance.shape[-1] // 2
-    blocks = covariance.unflatten(-1, (count, 2)).unflatten(-3, (count, 2))
-    return blocks.diagonal(dim1=-4, dim2=-2).movedim(-1, -3)
+    size, flat = covariance.shape[-1], covariance.flatten(-2)
+    # strides, which ONNX has as well: it makes a diagonal of a whole matrix of zeros
+    entries = [flat[..., row * size + column :: 2 * (size + 1)] for row in (0, 1) for column in (0, 1)]
+    return torch.stack(entries, dim=-1).unflatten(-1, (2, 2))
 
 
 def mean_deviation(covariance: Tensor) -> Tensor:
     """Root mean square distance (...,) that (..., 2K, 2K) expects, averaged over the landmarks."""
-    return covariance.diagonal(dim1=-2, dim2=-1).unflatten(-1, (-1, 2)).sum(dim=-1).sqrt().mean(dim=-1)
+    variances = covariance.flatten(-2)[..., :: covariance.shape[-1] + 1]
+    return variances.unflatten(-1, (-1, 2)).sum(dim=-1).sqrt().mean(dim=-1)
 
 
 class JointPosterior(nn.Module):
