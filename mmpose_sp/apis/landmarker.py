@@ -16,7 +16,7 @@ from mmpose_sp.posterior import Calibration
 
 from .base_landmarker import BaseLandmarker, Detector
 from .crops import heatmap_to_image
-from .model_loading import choose_device, load_config, load_model
+from .model_loading import choose_device, load_config, load_model, quickened
 from .packaged import DEFAULT, packaged_model, usual_min_confidence
 from .results import FaceResult
 
@@ -102,6 +102,8 @@ class FaceLandmarker(BaseLandmarker):
             raise TypeError(
                 f'the head of this model decodes with {type(self.codec).__name__}, which is not a codec of heatmaps'
             )
+        self.model = quickened(self.model, self.codec.input_size)
+        self.codec = self.model.head.decoder
         self.has_posterior = isinstance(self.codec, ImageAwareLabelSmoothing)
         if calibration is not None and not self.has_posterior:
             raise ValueError('this model predicts heatmaps that are no posterior: there is nothing to calibrate')

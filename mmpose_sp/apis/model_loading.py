@@ -1,10 +1,12 @@
 """From a config and a checkpoint to a model that is ready to predict."""
 
+import copy
 import pickle
 from pathlib import Path
-from typing import Any, Dict, Optional, Union
+from typing import Any, Dict, Optional, Tuple, Union
 
 import torch
+from mmcv.cnn import fuse_conv_bn
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.fileio import get_local_path
@@ -20,6 +22,8 @@ from mmpose_sp.utils.checkpoint import (
 )
 from mmpose_sp.utils.checkpoint_files import check_whole
 from mmpose_sp.utils.requirements import extras_named
+
+SAME = 1e-3  # of the largest score: rounding, but not another function
 
 
 def choose_device(device: str = 'auto') -> str:
@@ -121,3 +125,23 @@ def load_model(config: Config, checkpoint: Union[str, Path, None], device: str) 
         model.load_state_dict(model_state(loaded), strict=False)
         model.dataset_meta = (loaded.get('meta') or {}).get('dataset_meta') or model.dataset_meta
     return model.to(device).eval()
+
+
+@torch.no_grad()
+def quickened(model: torch.nn.Module, input_size: Tuple[int, int]) -> torch.nn.Module:
+    """The same function in less time: channels innermost, and batch normalisations inside of the convolutions before them.
+
+    mmcv pairs these by the order in which a module names its parts, which need not be the order in which it calls them:
+    where the scores of an input change, the normalisations stay.
+
+    Args:
+        model: In eval mode. It is taken over.
+        input_size: w, h of its input.
+    """
+    model = model.to(memory_format=torch.channels_last)
+    folded = fuse_conv_bn(copy.deepcopy(model))
+    device = next(model.parameters()).device
+    images = torch.randn(1, 3, *input_size[::-1], generator=torch.Generator().manual_seed(0)).to(device)
+    before, after = (m.head(m.extract_feat(images)) for m in (model, folded))
+    same = torch.allclose(after, before, rtol=0, atol=SAME * float(before.abs().max()))
+    return folded if same else model

@@ -161,6 +161,13 @@ def _inverse_and_info(matrix: Any, check_errors: bool = False) -> Tuple[Any, Any
     return _joined_covariance(matrix), opset18.Constant(value_int=0)
 
 
+#: How operators of torch that ONNX lacks are written.
+TRANSLATIONS = {
+    torch.ops.aten.linalg_inv.default: _joined_covariance,
+    torch.ops.aten.linalg_inv_ex.default: _inverse_and_info,
+}
+
+
 def export(landmarker: CropLandmarker, path: str, notes: Dict[str, Any]) -> None:
     """Write the model, checked, with ``notes`` as its metadata (JSON values); the file appears complete or not at all.
 
@@ -178,10 +185,7 @@ def export(landmarker: CropLandmarker, path: str, notes: Dict[str, Any]) -> None
         opset_version=OPSET,
         input_names=['crops'],
         output_names=list(landmarker.outputs),
-        custom_translation_table={
-            torch.ops.aten.linalg_inv.default: _joined_covariance,
-            torch.ops.aten.linalg_inv_ex.default: _inverse_and_info,
-        },
+        custom_translation_table=TRANSLATIONS,
         dynamic_shapes={'crops': {0: torch.export.Dim('batch')}},
         verbose=False,
     )

@@ -1,21 +1,30 @@
 import pytest
 import torch
-from api_helpers import INPUT_SIZE, MAP_SIZE, NUM_LANDMARKS, random_landmarker
+from api_helpers import INPUT_SIZE, LITE, MAP_SIZE, NUM_LANDMARKS, random_landmarker
+
+from mmpose_sp.apis import FaceLandmarker
+from mmpose_sp.apis.model_loading import load_config, load_model
 
 
 @pytest.fixture(scope='session')
-def landmarker():
-    """The lite network with random weights; scores large enough to differ."""
-    made = random_landmarker()
-    torch.nn.init.normal_(made.model.head.final_layer.weight, std=0.3)
+def model():
+    """The lite network with random weights, as mmpose builds it; scores large enough to differ."""
+    torch.manual_seed(0)
+    made = load_model(load_config(LITE), None, 'cpu')
+    torch.nn.init.normal_(made.head.final_layer.weight, std=0.3)
     return made
 
 
 @pytest.fixture(scope='session')
-def checkpoint(landmarker, tmp_path_factory):
+def checkpoint(model, tmp_path_factory):
     path = tmp_path_factory.mktemp('weights') / 'lite.pth'
-    torch.save({'state_dict': landmarker.model.state_dict(), 'meta': {}}, path)
+    torch.save({'state_dict': model.state_dict(), 'meta': {}}, path)
     return path
+
+
+@pytest.fixture(scope='session')
+def landmarker(checkpoint):
+    return FaceLandmarker(LITE, checkpoint, 'cpu')
 
 
 @pytest.fixture

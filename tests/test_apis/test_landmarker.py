@@ -79,11 +79,11 @@ def test_heatmap_to_image_is_what_the_codec_and_mmpose_do(grid):
     np.testing.assert_allclose(np.array([[20, 5, 1], [0, 31, 1]]) @ matrix.T, expected, atol=1e-4)
 
 
-def test_landmarks_are_those_of_mmpose(landmarker):
+def test_landmarks_are_those_of_mmpose(model, landmarker):
     image = noise(220, 200)
     boxes = np.array([(50, 40, 170, 160), (20, 60, 110, 190)], dtype=np.float32)
     faces = landmarker(image, bboxes=boxes)[0].faces
-    for face, sample in zip(faces, inference_topdown(landmarker.model, image, boxes)):
+    for face, sample in zip(faces, inference_topdown(model, image, boxes)):
         np.testing.assert_allclose(face.landmarks, sample.pred_instances.keypoints[0], atol=1e-3)
         np.testing.assert_allclose(face.confidence, sample.pred_instances.keypoint_scores[0], atol=1e-5)
 

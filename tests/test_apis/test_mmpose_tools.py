@@ -44,8 +44,8 @@ def test_browse_dataset(tool, tmp_path, config, num_landmarks, mode):
         assert changed[35:45].any() and not changed[76:, :5].any()  # landmarks and box, not the corner
 
 
-def test_get_flops(tool, landmarker, capsys):
+def test_get_flops(tool, model, capsys):
     tool('analysis_tools/get_flops.py', LITE, '--input-shape', '128', '128')
     printed = capsys.readouterr().out
-    millions = sum(parameter.numel() for parameter in landmarker.model.parameters()) / 1e6
+    millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
     assert f'Params: {millions:.2f}'[:-1] in printed and 'Flops: ' in printed

@@ -153,3 +153,21 @@ def test_the_packaged_8_bit_file_is_of_the_checkpoint_of_the_other():
     ]
     assert notes[0]['checkpoint_sha256'] == notes[1]['checkpoint_sha256']
     assert json.loads(notes[1]['flip_test']) is False
+
+
+class Inverse(torch.nn.Module):
+    def forward(self, matrices):
+        return torch.linalg.inv(matrices)
+
+
+@pytest.mark.parametrize('size', [4, 7, 58])
+def test_inverses_of_positive_definite_matrices(size):
+    roots = np.random.default_rng(0).normal(size=(3, size, 2 * size))
+    matrices = roots @ roots.transpose(0, 2, 1) / size
+    program = torch.onnx.export(
+        Inverse(), (torch.from_numpy(matrices),), dynamo=True, opset_version=onnx_export.OPSET,
+        custom_translation_table=onnx_export.TRANSLATIONS, verbose=False,
+    )  # fmt: skip
+    run = onnxruntime.InferenceSession(program.model_proto.SerializeToString(), providers=['CPUExecutionProvider'])
+    (found,) = run.run(None, {run.get_inputs()[0].name: matrices})
+    np.testing.assert_allclose(found, np.linalg.inv(matrices), rtol=1e-9, atol=1e-9)
