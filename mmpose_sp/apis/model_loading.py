@@ -129,7 +129,7 @@ def load_model(config: Config, checkpoint: Union[str, Path, None], device: str) 
 
 @torch.no_grad()
 def quickened(model: torch.nn.Module, input_size: Tuple[int, int]) -> torch.nn.Module:
-    """The same function in less time: channels innermost, and batch normalisations inside of the convolutions before them.
+    """The same function in less time: channels innermost, batch normalisations inside of the convolutions before them.
 
     mmcv pairs these by the order in which a module names its parts, which need not be the order in which it calls them:
     where the scores of an input change, the normalisations stay.

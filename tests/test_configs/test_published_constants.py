@@ -56,12 +56,15 @@ COMMON = {
     'batch of the learning rate': (lambda b: b.cfg.auto_scale_lr.base_batch_size, 128, 'A1.3'),
     'optimiser': (lambda b: b.optimizer.type, 'Adam', 'A1.3'),
     'learning rate': (lambda b: b.optimizer.lr, 1e-3, 'A1.3'),
-    'weight decay': (lambda b: b.optimizer.weight_decay, 1e-5, 'choices.md'),
     'epochs': (lambda b: b.cfg.train_cfg.max_epochs, 200, 'A1.3'),
     'milestones': (lambda b: b.schedule.milestones, [80, 140, 180], "choices.md, STAR's shares of the schedule"),
     'fall': (lambda b: b.schedule.gamma, 0.1, 'STAR conf/alignment.py'),
     'batch statistics': (lambda b: b.cfg.sync_bn, 'torch', 'STAR trainer.py'),
-    'averaging': (lambda b: b.cfg.default_hooks.ema.momentum, 0.001, 'choices.md'),
+    'averaging': (
+        lambda b: (b.cfg.default_hooks.ema.momentum, b.cfg.default_hooks.ema.gamma),
+        (0.001, 500),
+        'choices.md',
+    ),
     'input': (lambda b: b.codec.input_size, (256, 256), '5, A1.3'),
     'maps': (lambda b: b.codec.heatmap_size, (64, 64), 'A1.3'),
     'stacks': (lambda b: b.cfg.model.backbone.num_stacks, 4, '5'),
@@ -94,23 +97,36 @@ COMMON = {
     ),
     'mirroring': (lambda b: b.steps['RandomFlip']['prob'], 0.5, 'STAR lib/dataset/augmentation.py'),
     'texture': (
-        lambda b: [b.steps[f'Random{name}']['prob'] for name in ('Occlusion', 'BoxBlur', 'Gamma', 'Noise')],
-        [0.4, 0.3, 0.2, 0.2],
+        lambda b: (
+            [b.steps[f'Random{name}']['prob'] for name in ('Occlusion', 'BoxBlur', 'Gamma', 'Noise')]
+            + [b.steps['mmcv.RandomGrayscale']['prob']]
+        ),
+        [0.4, 0.3, 0.2, 0.2, 0.2],
         'STAR lib/dataset/augmentation.py',
     ),
-    'occlusion': (lambda b: tuple(b.transform('RandomOcclusion').size), (0.1, 0.4), 'STAR lib/dataset/augmentation.py'),
+    'occlusion': (
+        lambda b: (tuple(b.transform('RandomOcclusion').size), b.transform('RandomOcclusion').aspect_jitter),
+        ((0.1, 0.4), 0.1),
+        'STAR lib/dataset/augmentation.py',
+    ),
+    'gamma of the picture': (
+        lambda b: (tuple(b.transform('RandomGamma').brighten), tuple(b.transform('RandomGamma').darken)),
+        ((0.25, 1), (1, 4)),
+        'STAR lib/dataset/augmentation.py',
+    ),
     'blur': (lambda b: b.transform('RandomBoxBlur').max_kernel, 0.05, 'STAR lib/dataset/augmentation.py'),
     'noise': (lambda b: b.transform('RandomNoise').max_alpha, 0.5, 'STAR lib/dataset/augmentation.py'),
     'mirrored second pass': (lambda b: b.cfg.model.test_cfg.flip_test, True, "choices.md, mmpose's habit"),
     'values': (
-        lambda b: (b.cfg.model.data_preprocessor.mean, b.cfg.model.data_preprocessor.std),
-        ([127.5] * 3, [127.5] * 3),
+        lambda b: [b.cfg.model.data_preprocessor[name] for name in ('mean', 'std', 'bgr_to_rgb')],
+        [[127.5] * 3, [127.5] * 3, False],
         'STAR lib/dataset/alignmentDataset.py',
     ),
 }
 
 #: Of the paper's objective.
 OURS = {
+    'weight decay': (lambda b: b.optimizer.weight_decay, 1e-5, 'choices.md'),
     'alpha': (lambda b: b.loss.objective.alpha, 1, 'A1.3'),
     'eps': (lambda b: b.loss.objective.eps, 1, 'A1.3'),
     's': (lambda b: b.loss.objective.s, 0.01, '4.1, Eq. 12'),
@@ -136,10 +152,11 @@ OURS = {
 
 #: Of STAR's objective.
 STAR = {
+    'weight decay': (lambda b: b.optimizer.weight_decay, 0, 'STAR lib/utility.py, which gives Adam none'),
     'omega': (lambda b: b.loss.omega, 1, 'STAR conf/alignment.py'),
     'loss': (
-        lambda b: (b.loss.kind, b.loss.s),
-        ('smooth_l1', 0.01),
+        lambda b: (b.loss.kind, b.loss.s, b.loss.eps, b.loss.loss_weight),
+        ('smooth_l1', 0.01, 1e-5, 1),
         'STAR lib/loss/starLoss_v2.py, lib/loss/smoothL1Loss.py',
     ),
     'weights of points and edges': (
@@ -150,11 +167,36 @@ STAR = {
     'smoothing': (lambda b: b.codec.smoothing, 'none', 'STAR has none'),
     'reading': (lambda b: b.codec.subpixel, 'expectation', 'STAR lib/dataset/decoder/decoder_default.py'),
     'normalisation': (
-        lambda b: b.cfg.model.backbone.score_norm,
-        'instance_relu',
+        lambda b: (b.cfg.model.backbone.score_norm, b.head.log_heatmaps),
+        ('instance_relu', True),
         'STAR lib/backbone/stackedHGNetV1.py',
     ),
 }
+
+#: Of rows that are on WFLW alone.
+ROWS = {
+    'softargmax': (
+        lambda b: (b.loss.kind, b.loss.loss_weight, b.head.point_loss.loss_weight, b.head.edge_loss.loss_weight),
+        ('l2', 25, 10, 10),
+        'Eq. 4; the weights in configs/_base_/objectives/softargmax.py',
+    ),
+    'mse': (lambda b: (b.loss.sigma, b.loss.loss_weight), (2, 100), 'Eq. 2; the weight in its config'),
+    'sp-isotropic': (lambda b: (b.codec.smoothing, b.loss.num_samples), ('isotropic', 10), 'Tab. 6'),
+    'star-smooth': (lambda b: (b.codec.smoothing, b.loss.num_samples), ('image_aware', 10), 'Tab. 6'),
+}
+RECIPES.update({f'{row} wflw': FOLDER / 'wflw' / f'td-hm_aam-hg4_{row}-4xb32-200e_wflw-256x256.py' for row in ROWS})
+
+#: Faces of the sets and of the subsets of the test set (5; the benchmarks' own papers).
+FACES = {
+    'wflw': dict(
+        train=7500, test=2500, largepose=326, expression=314, illumination=698, makeup=206, occlusion=736, blur=773
+    ),
+    'cofw': dict(train=1345, test=507),
+    '300w': {
+        'afw': 337, 'helen/trainset': 2000, 'lfpw/trainset': 811,  # 3,148 for training
+        'helen/testset': 330, 'lfpw/testset': 224, 'ibug': 135,  # 554 common, 135 challenging
+    },
+}  # fmt: skip
 
 #: Of the benchmarks: landmarks, gamma (A1.3), normaliser and threshold (5).
 BENCHMARKS = {
@@ -166,13 +208,19 @@ BENCHMARKS = {
 
 def constants_of(recipe):
     """All tables that a recipe follows, in one."""
-    return {**COMMON, **(OURS if recipe.startswith('sp ') else STAR)}
+    name = recipe.split()[0]
+    return {'row': ROWS[name]} if name in ROWS else {**COMMON, **(OURS if name == 'sp' else STAR)}
 
 
 @pytest.mark.parametrize(('recipe', 'what'), [(recipe, what) for recipe in RECIPES for what in constants_of(recipe)])
 def test_a_published_constant(recipe, what):
     read, value, source = constants_of(recipe)[what]
     assert read(built(recipe)) == value, source
+
+
+@pytest.mark.parametrize('name', FACES)
+def test_faces_of_the_benchmark(name):
+    assert SCHEMES[name].published == FACES[name]
 
 
 @pytest.mark.parametrize('recipe', RECIPES)

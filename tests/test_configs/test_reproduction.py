@@ -97,16 +97,10 @@ def test_stars_own_schedule_is_that_of_its_code():
     """conf/alignment.py: a batch of 32 in all, which lib/utility.py divides among the processes; Adam without decay."""
     (row,) = [row for row in ROWS if row[1].endswith('500 epochs')]
     cfg = with_options(*row[2:])
-    assert 4 * cfg.train_dataloader.batch_size == 32 and cfg.optim_wrapper.optimizer.weight_decay == 0
+    assert 4 * cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size == 32
+    assert cfg.optim_wrapper.optimizer.weight_decay == 0
     assert cfg.train_cfg.max_epochs == cfg.param_scheduler[0].end == 500
     assert cfg.param_scheduler[0].milestones == [200, 350, 450]
-
-
-def test_star_trains_without_weight_decay():
-    """Its lib/utility.py gives Adam the parameters and the rate alone."""
-    trained = [row for row in ROWS if '_star-' in row[2].name and '-weights' not in row[2].name]
-    assert len(trained) == 6
-    assert {with_options(*row[2:]).optim_wrapper.optimizer.weight_decay for row in trained} == {0}
 
 
 def test_tests_of_the_page_read_each_face_once():

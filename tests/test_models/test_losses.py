@@ -361,3 +361,11 @@ def test_awing_gradient_is_finite_at_the_target():
 def test_awing_shapes():
     with pytest.raises(ValueError, match='differ in shape'):
         AWingLoss()(torch.zeros(1, 2, 4, 4), torch.zeros(1, 2, 4, 5))
+
+
+@pytest.mark.parametrize('shape', [(0, 2, 4, 4), (1, 0, 4, 4)])
+def test_awing_of_no_map_is_zero(shape):
+    pred = torch.zeros(shape, requires_grad=True)
+    loss = AWingLoss()(pred, torch.zeros(shape))
+    loss.backward()
+    assert loss == 0 and pred.grad.shape == shape

@@ -41,6 +41,7 @@ def parse_args(argv=None) -> argparse.Namespace:
         help='Fig. A2 is drawn with the variance times this; 1 shows the real spread (default: 100)',
     )
     parser.add_argument('--edges', default='union', choices=('union', 'own'), help='see the codec (default: union)')
+    parser.add_argument('--heatmap-size', type=int, default=64, help='px of the map, 1/4 of the crop (default: 64)')
     parser.add_argument('--statistics', action='store_true', help='print how the covariances lie to the edges')
     parser.add_argument('--out-dir', default='work_dirs/smoothing_pipeline')
     args = parser.parse_args(argv)
@@ -58,18 +59,19 @@ def statistics(args: argparse.Namespace) -> str:
     if not faces:
         raise ValueError(f'{args.annotation}: no face of which every landmark is annotated')
     scheme = scheme_of_count(len(faces[0]))
-    size = (256, 256)
+    side = args.heatmap_size
+    size = (4 * side, 4 * side)
     inputs = [
         transform_points(face, invert(crop_to_image(*crop_of_box(tight_box(face), size), size))) for face in faces
     ]
     lines = [
-        f'{len(faces)} faces, map of 64 x 64 px; gamma {args.gamma:g}, edge weight {args.edge_weight:g}',
+        f'{len(faces)} faces, map of {side} x {side} px; gamma {args.gamma:g}, edge weight {args.edge_weight:g}',
         'edges  radius  angle (median)  over 45 degrees  axis ratio  std along x across, map px',
     ]
     for edges in ('union', 'own'):
         for radius in RADII:
             options = dict(gamma=args.gamma, edge_weight=args.edge_weight, patch_radius=radius, edges=edges)
-            codec = ImageAwareLabelSmoothing(size, (64, 64), scheme.name, **options)
+            codec = ImageAwareLabelSmoothing(size, (side, side), scheme.name, **options)
             encoded = [codec.encode(landmarks[None]) for landmarks in inputs]
             found = [
                 edge_alignment(face['label_covariances'][0], face['keypoint_labels'][0], codec.boundaries)
@@ -103,7 +105,8 @@ def main(argv=None) -> None:
         scheme = scheme_of_count(len(face.landmarks))
         options = dict(gamma=args.gamma, edge_weight=args.edge_weight, patch_radius=args.patch_radius)
         options['edges'] = args.edges
-        codec = ImageAwareLabelSmoothing((256, 256), (64, 64), scheme.name, **options)
+        side = args.heatmap_size
+        codec = ImageAwareLabelSmoothing((4 * side, 4 * side), (side, side), scheme.name, **options)
         crop, matrix = crop_around(image, face.landmarks, codec.input_size[0])
         landmarks = transform_points(face.landmarks, matrix)
         if not np.isfinite(landmarks).all():

@@ -47,7 +47,7 @@ class AWingLoss(nn.Module):
             target: (B, C, h, w) in [0, 1].
 
         Returns:
-            Scalar, float32 (float64 for float64 maps): the mean over all pixels.
+            Scalar, float32 (float64 for float64 maps): the mean over all pixels, 0 of none.
 
         Raises:
             ValueError: ``pred`` and ``target`` differ in shape.
@@ -66,7 +66,7 @@ class AWingLoss(nn.Module):
             loss = torch.where(
                 error < self.theta, self.omega * (error / self.epsilon).pow(power).log1p(), slope * error - offset
             )
-            if self.foreground_weight:
+            if self.foreground_weight and target.numel():  # max_pool2d refuses maps of no landmark
                 near = F.max_pool2d(target, 3, stride=1, padding=1) >= self.foreground_threshold
                 loss = loss * (1 + self.foreground_weight * near)
-            return self.loss_weight * loss.mean()
+            return self.loss_weight * loss.sum() / max(1, loss.numel())
