@@ -12,13 +12,16 @@ import json
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-import numpy as np
+try:
+    import numpy as np
 
-from .apis.base_landmarker import BaseLandmarker, Detector
-from .apis.crops import cut_out, heatmap_to_image
-from .apis.packaged import DEFAULT, packaged_onnx, usual_min_confidence
-from .apis.results import FaceResult
-from .faces import crop_of_box, crop_to_image, transform_covariances, transform_joint_covariance, transform_points
+    from .apis.base_landmarker import BaseLandmarker, Detector
+    from .apis.crops import cut_out, heatmap_to_image
+    from .apis.packaged import DEFAULT, packaged_onnx, usual_min_confidence
+    from .apis.results import FaceResult
+    from .faces import crop_of_box, crop_to_image, transform_covariances, transform_joint_covariance, transform_points
+except ModuleNotFoundError as error:  # of the extra
+    raise ModuleNotFoundError(f"{error}. Fix: pip install 'mmpose_sp[runtime]'", name=error.name) from error
 
 __all__ = ['Landmarker']
 
@@ -104,7 +107,7 @@ class Landmarker(BaseLandmarker):
         if self.joint not in ('off', exported):
             raise ValueError(
                 f"joint={joint!r}: {model} was exported with {exported!r} and can do that or 'off'; export it anew by "
-                f'tools/deployment/export_onnx.py --joint {joint}'
+                f'tools/deployment/export_onnx.py OUT.onnx --joint {joint}'
             )
 
     @classmethod

@@ -100,13 +100,15 @@ class MMDetFaceDetector:
                 "detectors that come with mmpose_sp, 'yunet' or 'haar'"
             ) from error
 
-        self._detector = DetInferencer(
-            model=str(config),
-            weights=None if weights is None else str(weights),
-            device=device,
-            scope='mmdet',
-            show_progress=False,
-        )
+        weights = None if weights is None else str(weights)
+        try:
+            self._detector = DetInferencer(
+                model=str(config), weights=weights, device=device, scope='mmdet', show_progress=False
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"detector {str(config)!r}: {error}. Fix: 'yunet', 'haar', a config of mmdet or a function"
+            ) from error
         self.categories = tuple(categories)
         self.threshold = threshold
         self.mapping = mapping

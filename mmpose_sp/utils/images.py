@@ -86,7 +86,8 @@ def as_bgr(image: Union[np.ndarray, Image.Image]) -> np.ndarray:
         ValueError: Another shape, or without pixels.
     """
     if isinstance(image, Image.Image):
-        deep = image.mode.startswith('I')  # 16 bit gray
+        # 16 bit gray, which older releases of Pillow call 'I' as they do 32 bit; no picture of that depth is so dark
+        deep = image.mode.startswith('I') and np.asarray(image).max(initial=0) > 255
         image = np.asarray(image).astype(np.uint16) if deep else np.asarray(image.convert('RGB'))[..., ::-1]
     if not isinstance(image, np.ndarray):
         raise TypeError(f'an image must be a NumPy array (H, W, 3) in BGR order, got {type(image).__name__}')

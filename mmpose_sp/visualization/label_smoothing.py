@@ -96,7 +96,7 @@ def plot_stages(
     shapes = _unit_covariances(stages, codec)
     cells = stages.joint_patches.shape[-1]
     rows, columns = len(selected), len(STAGES)
-    figure = Figure(figsize=(1.5 * (rows + columns) + 0.6, 1.6 * rows + 0.5), layout='constrained')
+    figure = Figure(figsize=(1.1 * (rows + columns) + 0.4, 1.2 * rows + 0.4), layout='constrained')
     grid = figure.add_gridspec(rows, rows + columns)
     face = figure.add_subplot(grid[:, :rows])
     heat = label_heatmap(landmarks, shapes * np.outer(stride, stride), image.shape[1::-1])
@@ -108,7 +108,7 @@ def plot_stages(
             Rectangle(landmarks[index] - cells * stride / 2, *(cells * stride), fill=False, color='yellow', lw=0.8)
         )
         corner = landmarks[index] + np.array([0.5, -0.55]) * cells * stride
-        face.annotate(str(index), corner, color='yellow', fontsize=8)
+        face.annotate(str(index), corner, color='yellow', fontsize=9)
         offsets = np.stack(np.meshgrid(*[np.linspace(-cells / 2, cells / 2, 60)] * 2), axis=-1)
         pictures = [
             cv2.cvtColor(image_patch(image, landmarks[index], stride, cells), cv2.COLOR_BGR2RGB),
@@ -128,15 +128,15 @@ def plot_stages(
             axis.set_xticks([])
             axis.set_yticks([])
             if number == 0:
-                axis.set_title(name, fontsize=9)
+                axis.set_title(name, fontsize=10)
             if column == 0:
-                axis.set_ylabel(f'landmark {index}', fontsize=8)
+                axis.set_ylabel(f'landmark {index}', fontsize=10)
             if column == len(STAGES) - 1:
                 major, minor, _ = ellipse_axes(stages.covariances[index], 1)
-                axis.set_xlabel(f'std used {major:.3f} x {minor:.3f} px', fontsize=7)
+                axis.set_xlabel(f'{major:.2f} x {minor:.2f} px', fontsize=10)
             if column == 4:
-                axis.set_xlabel('fourth root', fontsize=7)
-    face.set_title(r'(a) N(y, $\Sigma_M$) of all landmarks', fontsize=9)
+                axis.set_xlabel('fourth root', fontsize=10)
+    face.set_title(r'(a) all N(y, $\Sigma_M$)', fontsize=10)
     face.axis('off')
     save_figure(figure, path, 140)
     return path

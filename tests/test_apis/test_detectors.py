@@ -68,6 +68,17 @@ def test_mmdet_without_a_face(fake_mmdet):
     assert boxes.shape == (0, 4) and scores.shape == (0,)
 
 
+def test_a_detector_that_does_not_exist_names_those_that_do(monkeypatch):
+    import mmdet.apis
+
+    def refuse(**kwargs):
+        raise ValueError('Cannot find model: retina in mmdet')
+
+    monkeypatch.setattr(mmdet.apis, 'DetInferencer', refuse)
+    with pytest.raises(ValueError, match=r"'retina': Cannot find model.* 'yunet', 'haar'"):
+        MMDetFaceDetector('retina')
+
+
 def test_the_command_line_detector_is_mmdets(fake_mmdet, landmarker, monkeypatch):
     monkeypatch.setattr(landmarker, '_detector', None)
     monkeypatch.setattr(landmarker, '_detector_spec', ('face.py', 'face.pth'))

@@ -82,6 +82,13 @@ def test_pillow_images_are_the_same_picture(tmp_path):
     np.testing.assert_array_equal(first.read(), second.read())
 
 
+@pytest.mark.parametrize('brightest', [255, 65535])
+def test_pillow_images_of_32_bit_are_8_or_16_bit_gray(brightest):
+    gray = np.linspace(0, brightest, 12).astype(np.int32).reshape(3, 4)
+    expected = (gray >> 8 if brightest > 255 else gray).astype(np.uint8)
+    np.testing.assert_array_equal(as_bgr(Image.fromarray(gray))[..., 0], expected)
+
+
 def test_a_result_prints_as_a_line(landmarker):
     (result,) = landmarker(noise(150, 140), bboxes=[(10, 20, 100.4, 110)])
     confidence = result.faces[0].confidence.mean()

@@ -117,6 +117,16 @@ def test_the_command_names_what_is_wrong(export_onnx, capsys):
     assert 'missing.py' in capsys.readouterr().err
 
 
+def test_packaged_files_are_not_replaced_by_others(export_onnx, capsys):
+    with pytest.raises(SystemExit):
+        export_onnx.parse_args(['--model', 'fast', '--joint', 'off'])
+    assert 'name another, OUT.onnx' in capsys.readouterr().err
+    args = export_onnx.parse_args(['--model', 'accurate', '--joint', 'off', 'mine.onnx'])
+    assert [Path(name).name for name in (args.config, args.checkpoint, args.out)] == [
+        'effnet-lite0_sp_300w-part.py', 'effnet-lite0_sp_300w-part.pth', 'mine.onnx'
+    ]  # fmt: skip
+
+
 def test_a_crop_that_the_metadata_cannot_state_is_refused(export_onnx, tmp_path, capsys):
     config, weights = packaged_model()
     changed = load_config(config)

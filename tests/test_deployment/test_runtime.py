@@ -149,6 +149,13 @@ def test_a_missing_extra_is_named(without_torch, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_missing_extra_of_the_runtime_is_named():
+    code = 'import sys; sys.modules["cv2"] = None; from mmpose_sp.runtime import Landmarker'
+    done = subprocess.run([sys.executable, '-c', code], cwd=str(ROOT), capture_output=True, text=True)
+    assert done.stderr.strip().endswith("Fix: pip install 'mmpose_sp[runtime]'")
+
+
+@pytest.mark.slow
 def test_train_without_torch_says_what_is_missing(without_torch):
     done = run(without_torch, 'train', 'config.py')
     assert done.returncode == 2

@@ -28,7 +28,7 @@ DETECTORS: Dict[str, Callable[[], Detector]] = {
     'haar': lambda: HaarFaceDetector(haar_mapping('300w')),
 }
 CANVAS = 640, 480  # px of the pictures with a small face
-ANGLES = (30, 60, 90, 180)
+ANGLES = (30, 60, 90, -90, 180)
 ALL_TURNS = (0, 90, 180, 270)
 
 

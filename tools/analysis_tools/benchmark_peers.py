@@ -2,8 +2,7 @@
 
 The systems of others are optional packages, for an environment of its own (Python 3.11)::
 
-    pip install 'mmpose_sp[runtime]' matplotlib dlib-bin face_recognition_models 'setuptools<81'
-    pip install mediapipe==0.10.14 'opencv-contrib-python<5'
+    pip install '.[runtime,peers]' matplotlib 'opencv-contrib-python<5'
     npm install @vladmandic/face-api @tensorflow/tfjs @tensorflow/tfjs-backend-wasm
 
 What is not installed is left out, with a line that says so. Results are kept in WORK_DIR, one file for each system and
@@ -49,7 +48,7 @@ at hand, crops of about 420 px with one annotated face each. Every system finds 
 by
 
 ```bash
-python tools/analysis_tools/benchmark_peers.py FOLDER_OF_300W   # -h says how to install the peers
+python tools/analysis_tools/benchmark_peers.py FOLDER_OF_300W   # after pip install '.[runtime,peers]'; -h says more
 ```
 
 | System | Found | NME, 68 points | inner 51 | 7 | FR | ms | MB | Weights | Landmarks trained on |

@@ -3,9 +3,9 @@
     python tools/deployment/export_onnx.py CONFIG CHECKPOINT OUT.onnx --flip-test
 
 One input, any number of crops; normalisation, network, decoding and, on demand, the flip test are inside of the graph.
-mmpose_sp.runtime.Landmarker runs it with OpenCV and onnxruntime alone. Without CONFIG a packaged model (--model NAME)
-is exported anew, to the file that is packaged. --int8 lets convolutions compute with 8-bit integers, whose ranges
-training faces of the config tell: faster and a little less accurate.
+mmpose_sp.runtime.Landmarker runs it with OpenCV and onnxruntime alone. Without CONFIG and CHECKPOINT a packaged model
+(--model NAME) is exported, to OUT.onnx or, without that, anew to the file in the package. --int8 lets convolutions
+compute with 8-bit integers, whose ranges training faces of the config tell: faster and a little less accurate.
 """
 
 import argparse
@@ -35,14 +35,18 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     add_config_options(parser)
     add_packaged_argument(parser)
     args = parser.parse_args(argv)
-    if args.config is None:
+    if args.checkpoint is None and (args.config is None or args.config.endswith('.onnx')):
         packaged = PACKAGED[args.model or DEFAULT]
-        args.config, args.checkpoint, args.out = (
+        args.out = args.config
+        args.config, args.checkpoint, kept = (
             str(packaged.with_name(packaged.name + end)) for end in ('.py', '.pth', INT8 if args.int8 else '.onnx')
         )
-        args.flip_test = not args.int8  # as its config says; the other file is for speed
+        if args.out is None:
+            if args.joint or args.cfg_options or args.flip_test:
+                parser.error('the file in the package stays as it is: name another, OUT.onnx')
+            args.out, args.flip_test = kept, not args.int8  # as its config says; the other file is for speed
     elif args.out is None or args.model is not None:
-        parser.error('give CONFIG, CHECKPOINT and OUT.onnx, or none of them for a packaged model (--model NAME)')
+        parser.error('give CONFIG, CHECKPOINT and OUT.onnx, or --model NAME and OUT.onnx for a packaged model')
     if not args.out.endswith('.onnx'):
         parser.error(f'{args.out}: name the file .onnx')
     args.parser = parser
