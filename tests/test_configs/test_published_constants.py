@@ -8,7 +8,9 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
+import torch
 from config_helpers import FOLDER, encoder_of, load, training_pipeline
+from mmengine.model import convert_sync_batchnorm
 from mmpose.registry import KEYPOINT_CODECS, MODELS, TRANSFORMS
 
 from mmpose_sp.faces import SCHEMES
@@ -235,3 +237,11 @@ def test_the_deviations_are_those_of_mmposes_distribution():
     """The factor in ``deviations``: a normal distribution cut at one sigma, by its closed form."""
     density, mass = np.exp(-0.5) / np.sqrt(2 * np.pi), 0.6826894921
     assert np.sqrt(1 - 2 * density / mass) == pytest.approx(0.53956, abs=1e-5)
+
+
+def test_the_batch_statistics_of_the_network_become_those_of_all_processes():
+    cfg = built('sp wflw').cfg
+    backbone = MODELS.build(dict(cfg.model.backbone, num_stacks=1))
+    count = sum(isinstance(part, torch.nn.BatchNorm2d) for part in backbone.modules())
+    synced = convert_sync_batchnorm(backbone, cfg.sync_bn)  # as mmengine's runner does where it is distributed
+    assert count and count == sum(isinstance(part, torch.nn.SyncBatchNorm) for part in synced.modules())

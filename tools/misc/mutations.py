@@ -36,6 +36,7 @@ CODEC = 'mmpose_sp/codecs/image_aware_label_smoothing.py'
 LOSS = 'mmpose_sp/models/losses/structured_prediction_loss.py'
 BENCHMARKS = 'mmpose_sp/faces/benchmarks.py'
 FACE, STAR = 'configs/_base_/face_data/face.py', 'configs/_base_/objectives/star.py'
+STAR_WFLW = 'configs/face_2d_keypoint/topdown_heatmap/wflw/td-hm_aam-hg4_star-4xb32-200e_wflw-256x256.py'
 AAM, ADAM = 'configs/_base_/models/aam-hg4.py', 'configs/_base_/schedules/adam-200e.py'
 FAST, OBJECTIVE = 'mmpose_sp/structured/fast.py', 'mmpose_sp/structured/objective.py'
 SAMPLING, MARGIN = 'mmpose_sp/structured/sampling.py', 'mmpose_sp/structured/exponential_margin.py'
@@ -67,6 +68,15 @@ MUTATIONS = (
     Mutation('alpha', LOSS, 'alpha: float = 1.0', 'alpha: float = 0.5'),
     Mutation('s', LOSS, 's: float = 0.01', 's: float = 0.02'),
     Mutation('AWing', 'mmpose_sp/models/losses/adaptive_wing_loss.py', 'omega: float = 14.0', 'omega: float = 10.0'),
+    Mutation('weight of soft-argmax', 'configs/_base_/objectives/softargmax.py', 'loss_weight=25.0', 'loss_weight=1.0'),
+    Mutation('weight decay', ADAM, 'weight_decay=1e-5', 'weight_decay=1e-4'),
+    Mutation("STAR's weight decay", STAR_WFLW, 'weight_decay=0', 'weight_decay=1e-5'),
+    Mutation('batch statistics', ADAM, "sync_bn = 'torch'", 'sync_bn = None'),
+    Mutation('gray', FACE, "RandomGrayscale', prob=0.2", "RandomGrayscale', prob=0.1"),
+    Mutation('edges', CODEC, "edges: str = 'union'", "edges: str = 'own'"),
+    Mutation('width of the edges', CODEC, 'edge_sigma: float = 1.0', 'edge_sigma: float = 2.0'),
+    Mutation('eps', LOSS, 'eps: float = 1.0', 'eps: float = 0.5'),
+    Mutation('margin', LOSS, "margin: str = 'smooth_l1'", "margin: str = 'l1'"),
     # the mathematics
     Mutation('Eq. 12: constant', OBJECTIVE, 'length - 0.5 * s)', 'length - s)', STRUCTURED),
     Mutation('Eq. 12: slope', OBJECTIVE, '0.5 / s * squared', '1.0 / s * squared', STRUCTURED),
