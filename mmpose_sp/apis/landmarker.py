@@ -64,6 +64,9 @@ class FaceLandmarker(BaseLandmarker):
         ValueError: The checkpoint cannot be read safely, or belongs to another model; no such device.
         TypeError: The model does not decode heatmaps.
 
+    ``model`` predicts as that of the checkpoint, but has its batch normalisations inside of the convolutions:
+    :func:`mmpose_sp.apis.model_loading.load_model` gives the network as it was trained.
+
     Models with another decoder than ``ImageAwareLabelSmoothing`` predict Gaussian bumps instead of scores: there is no
     posterior, the covariance is None, and the confidence is the height of the bump.
     """
@@ -94,15 +97,15 @@ class FaceLandmarker(BaseLandmarker):
         )
         cfg = load_config(config, cfg_options)
         cfg.model.test_cfg = dict(cfg.model.get('test_cfg') or {}, output_covariances=True)
-        self.model: Any = load_model(cfg, checkpoint, self.device)
-        self.dataset_name = self.model.dataset_meta['dataset_name']
-        self.num_landmarks = self.model.dataset_meta['num_keypoints']
-        self.codec = getattr(self.model.head, 'decoder', None)
-        if not hasattr(self.codec, 'heatmap_size'):
+        model: Any = load_model(cfg, checkpoint, 'cpu')
+        self.dataset_name = model.dataset_meta['dataset_name']
+        self.num_landmarks = model.dataset_meta['num_keypoints']
+        codec = getattr(model.head, 'decoder', None)
+        if not hasattr(codec, 'heatmap_size'):
             raise TypeError(
-                f'the head of this model decodes with {type(self.codec).__name__}, which is not a codec of heatmaps'
+                f'the head of this model decodes with {type(codec).__name__}, which is not a codec of heatmaps'
             )
-        self.model = quickened(self.model, self.codec.input_size)
+        self.model: Any = quickened(model, codec.input_size, self.device)
         self.codec = self.model.head.decoder
         self.has_posterior = isinstance(self.codec, ImageAwareLabelSmoothing)
         if calibration is not None and not self.has_posterior:

@@ -12,6 +12,12 @@ def model():
     torch.manual_seed(0)
     made = load_model(load_config(LITE), None, 'cpu')
     torch.nn.init.normal_(made.head.final_layer.weight, std=0.3)
+    for part in made.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):  # as a training leaves them: neither zeros nor ones
+            for values in (part.running_mean, part.bias.data):
+                torch.nn.init.normal_(values, std=0.3)
+            for values in (part.running_var, part.weight.data):
+                torch.nn.init.uniform_(values, 0.5, 2)
     return made
 
 

@@ -1,6 +1,5 @@
 """Checkpoints and configs: the right ones load, wrong and dangerous ones are refused with a reason."""
 
-import copy
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +15,7 @@ from tools_by_path import load_tool
 
 from mmpose_sp.apis import FaceLandmarker, draw_result
 from mmpose_sp.apis.model_loading import load_checkpoint_safely, load_config, load_model, quickened
+from mmpose_sp.apis.packaged import packaged_model
 
 WFLW = CONFIGS / 'wflw' / 'td-hm_lite-unet_sp-1xb16-100e_wflw-128x128.py'
 
@@ -145,27 +145,52 @@ def test_a_backbone_of_mmpretrain_names_the_extra():
         load_model(config, None, 'cpu')
 
 
-def test_normalisations_are_folded_into_convolutions_where_that_is_the_same_function(model):
-    images = torch.randn(2, 3, 128, 128, generator=torch.Generator().manual_seed(1))
+@pytest.mark.parametrize('name', ['fast', 'accurate', None])
+def test_normalisations_are_folded_into_convolutions(name, model):
+    if name:
+        config, weights = packaged_model(name)
+        model = load_model(load_config(config), weights, 'cpu')
+    size = model.head.decoder.input_size
+    images = torch.randn(2, 3, *size[::-1], generator=torch.Generator().manual_seed(1))
     expected = model.head(model.extract_feat(images)).detach()
-    quick = quickened(copy.deepcopy(model), (128, 128))
-    torch.testing.assert_close(quick.head(quick.extract_feat(images)), expected, rtol=0, atol=1e-4)
+    quick = quickened(model, size, 'cpu')
+    found = quick.head(quick.extract_feat(images))
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4 * float(expected.abs().max()))
     assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in quick.modules())
 
 
-class CalledInAnotherOrder(torch.nn.Module):
-    """Its normalisation is named after the convolution, and called before it."""
+class Network(torch.nn.Module):
+    """A convolution and a normalisation that is named after it; what it gives is the last of a list."""
 
-    def __init__(self):
+    def __init__(self, norm, norm_first=False, channels=3):
         super().__init__()
-        self.conv, self.norm, self.head = torch.nn.Conv2d(3, 3, 1), torch.nn.BatchNorm2d(3), torch.nn.Identity()
-        torch.nn.init.normal_(self.norm.running_mean)
+        self.conv, self.norm, self.norm_first = torch.nn.Conv2d(channels, 5, 1), norm, norm_first
+        if norm.running_mean is not None:
+            torch.nn.init.normal_(norm.running_mean)
 
     def extract_feat(self, images):
-        return self.conv(self.norm(images))
+        return self.conv(self.norm(images)) if self.norm_first else self.norm(self.conv(images))
+
+    def head(self, feats):
+        return [feats.sum(), [feats]]
 
 
-def test_normalisations_stay_where_folding_would_be_another_function():
-    made = CalledInAnotherOrder().eval()
-    quick = quickened(made, (8, 8))
-    assert isinstance(quick.norm, torch.nn.BatchNorm2d) and quick is made
+@pytest.mark.parametrize('channels', [1, 3])
+def test_networks_of_any_input_and_head_are_folded(channels):
+    network = Network(torch.nn.BatchNorm2d(5), channels=channels).eval()
+    assert isinstance(quickened(network, (8, 8), 'cpu').norm, torch.nn.Identity)
+
+
+@pytest.mark.parametrize(
+    'network',
+    [
+        pytest.param(Network(torch.nn.BatchNorm2d(3), norm_first=True), id='other channels'),
+        pytest.param(Network(torch.nn.BatchNorm2d(5), norm_first=True, channels=5), id='another order'),
+        pytest.param(Network(torch.nn.BatchNorm2d(5, affine=False)), id='no factors'),
+        pytest.param(Network(torch.nn.BatchNorm2d(5, track_running_stats=False)), id='no averages'),
+    ],
+)
+def test_what_cannot_be_folded_stays_as_it_is(network):
+    state = {key: value.clone() for key, value in network.eval().state_dict().items()}
+    assert quickened(network, (8, 8), 'cpu') is network
+    assert all(torch.equal(state[key], value) for key, value in network.state_dict().items())

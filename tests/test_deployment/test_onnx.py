@@ -170,7 +170,7 @@ class Inverse(torch.nn.Module):
         return torch.linalg.inv(matrices)
 
 
-@pytest.mark.parametrize('size', [4, 7, 58])
+@pytest.mark.parametrize('size', [2, 7, 58, 63, 136])
 def test_inverses_of_positive_definite_matrices(size):
     roots = np.random.default_rng(0).normal(size=(3, size, 2 * size))
     matrices = roots @ roots.transpose(0, 2, 1) / size
