@@ -134,7 +134,7 @@ OURS = {
     's': (lambda b: b.loss.objective.s, 0.01, '4.1, Eq. 12'),
     'margin': (lambda b: (b.loss.objective.margin, b.loss.objective.norm), ('smooth_l1', 'l1'), '4.1, Eq. 12'),
     'samples': (lambda b: b.loss.num_samples, 10, 'A1.3'),
-    'lambda': (lambda b: b.loss.loss_weight, 100, 'choices.md; 5000 without its normalisation in A1.3'),
+    'lambda': (lambda b: b.loss.loss_weight, 1, 'choices.md; 5000 without its normalisation in A1.3'),
     'weights of points and edges': (
         lambda b: (b.head.point_loss.loss_weight, b.head.edge_loss.loss_weight),
         (1, 1),

@@ -51,7 +51,7 @@ MUTATIONS = (
     Mutation('kernel of N', CODEC, 'gaussian_kernel: int = 5', 'gaussian_kernel: int = 7'),
     Mutation('blur', CODEC, 'blur_kernel: int = 9', 'blur_kernel: int = 5'),
     Mutation('samples', LOSS, 'num_samples: int = 10', 'num_samples: int = 1'),
-    Mutation('lambda', AAM, 'loss_weight=100.0', 'loss_weight=300.0'),
+    Mutation('lambda', AAM, 'loss_weight=1.0', 'loss_weight=3.0'),
     Mutation('flip test', AAM, 'flip_test=True', 'flip_test=False'),
     Mutation('learning rate', ADAM, 'lr=1e-3', 'lr=3e-3'),
     Mutation('milestones', ADAM, '[80, 140, 180]', '[80, 140, 190]'),

@@ -13,10 +13,10 @@ model = dict(
         type='PoseDataPreprocessor', mean=[127.5, 127.5, 127.5], std=[127.5, 127.5, 127.5], bgr_to_rgb=False
     ),
     backbone=dict(type='AttentiveHourglass', num_stacks=4, channels=256),
-    # Eq. A14: AWing on points and edges + lambda * ours; lambda is the loss_weight of the latter.
+    # Eq. A14: AWing on points and edges + lambda * ours; lambda is the loss_weight of the latter, here 1.
     head=dict(
         type='AttentiveHourglassHead',
-        loss=dict(type='StructuredPredictionLoss', loss_weight=100.0),
+        loss=dict(type='StructuredPredictionLoss', loss_weight=1.0),
         point_loss=dict(type='AWingLoss'),
         edge_loss=dict(type='AWingLoss'),
     ),
