@@ -1,10 +1,12 @@
-"""Two terms that the paper does not have, tried beside its objective: the expected error, and the error of landmarks
-joined while they train. What they bring is in docs/heads.md.
+"""What the paper does not have, tried with its objective: the expected error, the error of landmarks joined while they
+train, coarser maps, a temperature that falls. What they bring is in docs/heads.md.
 """
 
+from dataclasses import replace
 from typing import Any, Optional
 
 import torch
+from mmengine.logging import MessageHub
 from mmpose.registry import MODELS
 from torch import Tensor
 
@@ -101,3 +103,52 @@ class JointGaussianLoss(StructuredPredictionLoss):
         error = (faces - mean)[..., None] - torch.cholesky_solve(pull, root)
         squared = (root.mT @ error).square().sum(dim=(1, 2)) / 2
         return (squared - root.diagonal(dim1=-2, dim2=-1).log().sum(-1)).mean() / (faces.shape[1] // 2)
+
+
+@MODELS.register_module()
+class PyramidLoss(StructuredPredictionLoss):
+    """Eq. 11-13 on the score map and on coarser ones, averaged: supervision at several scales.
+
+    The score of a block of 2 x 2 pixels is ``eps log sum exp(F / eps)`` over them, its posterior the sum of theirs.
+
+    Args:
+        levels: Maps in all, each of half the side of the one before.
+        options: See :class:`StructuredPredictionLoss`.
+    """
+
+    def __init__(self, levels: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.levels = levels
+
+    def landmark_loss(self, scores: Tensor, labels: Tensor) -> Tensor:
+        loss = super().landmark_loss(scores, labels)
+        for _ in range(1, self.levels):
+            scores, labels = self.halved(scores), (labels + 0.5) / 2 - 0.5
+            loss = loss + super().landmark_loss(scores, labels)
+        return loss / self.levels
+
+    def halved(self, scores: Tensor) -> Tensor:
+        """(B, K, h / 2, w / 2) of scores (B, K, h, w)."""
+        blocks = scores.to(compute_dtype(scores)).unflatten(-1, (-1, 2)).unflatten(-3, (-1, 2))
+        return self.objective.eps * torch.logsumexp(blocks / self.objective.eps, dim=(-3, -1))
+
+
+@MODELS.register_module()
+class AnnealedLoss(StructuredPredictionLoss):
+    """Eq. 11-13 with a temperature that falls from ``first`` to ``eps``, by the same factor in every step: from the
+    smooth maximum of Eq. 10 towards the hinge of Eq. 9.
+
+    Args:
+        first: Temperature of the first step.
+        options: See :class:`StructuredPredictionLoss`; ``eps`` is that of the last step, and of what reads the scores.
+    """
+
+    def __init__(self, first: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.first, self.last = first, self.objective.eps
+
+    def landmark_loss(self, scores: Tensor, labels: Tensor) -> Tensor:
+        hub = MessageHub.get_current_instance()
+        done = hub.get_info('iter', 0) / hub.get_info('max_iters', 1)
+        self.objective = replace(self.objective, eps=self.first ** (1 - done) * self.last**done)
+        return super().landmark_loss(scores, labels)

@@ -211,6 +211,10 @@ CONTESTANTS: Dict[str, Contestant] = {
     'sp-nomargin': Contestant('Ours, no margin', ours(dict(type=SP, margin='none')), '', OURS),
     'sp-risk': Contestant('Ours, + expected error', ours(dict(type='ExpectedErrorLoss', risk_weight=10.0)), '', OURS),
     'sp-joint': Contestant('Ours, + joint log loss', joint, '', OURS),
+    'sp-pyramid': Contestant('Ours, three scales', ours(dict(type='PyramidLoss', levels=3)), '', OURS),
+    'sp-anneal': Contestant(
+        'Ours, eps from 1 to 0.1', ours(dict(type='AnnealedLoss', first=1.0, eps=0.1), eps=0.1), '', OURS
+    ),
     'softargmax': Contestant(
         'Soft-argmax + l2', ours(dict(type='SoftArgmaxLoss', kind='l2', loss_weight=25.0), **SOFTARGMAX)
     ),

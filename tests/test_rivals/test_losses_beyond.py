@@ -1,12 +1,16 @@
-"""The two terms beside the paper's, against distributions of torch and a loop; DSNT's guarded loss against mmpose's."""
+"""What was tried with the paper's objective, against distributions of torch, loops and the definition; DSNT's guarded
+loss against mmpose's.
+"""
 
 import pytest
 import torch
+from mmengine.logging import MessageHub
 from mmpose.models.losses import JSDiscretLoss
 
 from mmpose_sp.models.losses import StructuredPredictionLoss
-from mmpose_sp.rivals.beyond import FLOOR, WARM_UP, ExpectedErrorLoss, JointGaussianLoss
+from mmpose_sp.rivals.beyond import FLOOR, WARM_UP, AnnealedLoss, ExpectedErrorLoss, JointGaussianLoss, PyramidLoss
 from mmpose_sp.rivals.parts import GuardedJSDiscretLoss
+from mmpose_sp.structured import Objective, structured_loss
 
 
 def test_the_expected_error_is_a_sum_over_pixels():
@@ -71,6 +75,51 @@ def test_a_face_with_a_landmark_outside_has_the_papers_loss_alone():
     weights = torch.tensor([[1.0, 0.0, 1.0]])
     alone = StructuredPredictionLoss(num_samples=0)(scores, labels, weights)
     assert loss(scores, labels, weights) == alone
+
+
+@pytest.mark.parametrize('eps', [1.0, 0.3])
+def test_a_coarser_map_is_the_posterior_of_blocks(eps):
+    torch.manual_seed(7)
+    scores = torch.randn(1, 2, 8, 12, dtype=torch.float64)
+    posterior = (scores / eps).flatten(2).softmax(-1).view_as(scores)
+    found = PyramidLoss(2, eps=eps).halved(scores) / eps
+    for y in range(4):
+        for x in range(6):
+            mass = posterior[..., 2 * y : 2 * y + 2, 2 * x : 2 * x + 2].sum((-2, -1))
+            torch.testing.assert_close((found.flatten(2).softmax(-1))[..., 6 * y + x], mass)
+
+
+def test_without_a_margin_a_pyramid_is_the_log_mass_of_blocks():
+    torch.manual_seed(8)
+    scores = torch.randn(1, 1, 8, 8, dtype=torch.float64)
+    posterior = scores.flatten().softmax(0).view(8, 8)
+    y, x = 5, 2  # the label is the middle of a pixel, of its block, and of that of 4 x 4, in turn
+    for label, levels, masses in (
+        ((x, y), 1, [posterior[y, x]]),
+        ((2.5, 4.5), 2, [(posterior[4:6, 2:4].log().mean()).exp(), posterior[4:6, 2:4].sum()]),
+    ):
+        labels = torch.tensor([[label]], dtype=torch.float64)
+        found = PyramidLoss(levels, margin='none', num_samples=0)(scores, labels)
+        assert found.item() == pytest.approx(-sum(mass.log().item() for mass in masses) / levels)
+
+
+def test_the_gradient_of_a_pyramid():
+    torch.manual_seed(9)
+    scores = torch.randn(1, 1, 8, 8, dtype=torch.float64, requires_grad=True)
+    labels = torch.rand(1, 1, 3, 2, dtype=torch.float64) * 7
+    assert torch.autograd.gradcheck(lambda s: PyramidLoss(3).landmark_loss(s, labels), scores)
+
+
+@pytest.mark.parametrize(('step', 'eps'), [(0, 1.0), (50, 0.1), (100, 0.01)])
+def test_the_temperature_falls_from_the_first_to_the_last(step, eps):
+    hub = MessageHub.get_current_instance()
+    hub.update_info_dict(dict(iter=step, max_iters=100))
+    torch.manual_seed(10)
+    scores, labels = torch.randn(2, 3, 6, 6, dtype=torch.float64), torch.rand(2, 3, 4, 2, dtype=torch.float64) * 5
+    found = AnnealedLoss(1.0, eps=0.01).landmark_loss(scores, labels)
+    for name in ('iter', 'max_iters'):  # of the hub that all tests share
+        hub.pop_info(name)
+    torch.testing.assert_close(found, structured_loss(scores, labels, Objective(eps=eps)))
 
 
 def maps(seed):
