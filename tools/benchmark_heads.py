@@ -34,8 +34,9 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--heads', nargs='+', metavar='NAME', help='contestants (default: all)')
     parser.add_argument('--until', choices=STAGES, default='seeds', help='the last stage to do (default: %(default)s)')
     parser.add_argument(
-        '--several-seeds', nargs='+', default=[], metavar='NAME', help='who trains from three (default: the best)'
+        '--several-seeds', nargs='+', default=[], metavar='NAME', help='who trains from more seeds (default: the best)'
     )
+    parser.add_argument('--seeds', type=int, default=3, help='of these (default: %(default)s)')
     parser.add_argument('--work-dir', type=Path, help='of the trainings (default: work_dirs/heads/TRACK_DATA)')
     parser.add_argument('--out', type=Path, help='page (default: heads.md in the work dir)')
     parser.add_argument('--epochs', type=int, help="of a tested training (default: the track's)")
@@ -94,6 +95,7 @@ def main(argv=None) -> None:
             args.cfg_options,
             args.workers,
             lambda config, checkpoint: score(config, checkpoint, choose_device(args.device), args.train_faces),
+            args.seeds,
         )
         if args.score_again:
             comparison.score_again()

@@ -18,7 +18,7 @@ from .trainings import best_checkpoint, claim, identity, read_record, train, wri
 
 Record = Dict[str, Any]
 MOST_TRIALS = 6  # of learning rates: a grid whose best is at its edge grows by factors of two up to this
-BEST, SEEDS = 6, 3
+BEST = 6  # that train from more than one seed
 
 
 class Comparison:
@@ -33,6 +33,7 @@ class Comparison:
         workers: Processes that load faces.
         scorer: Of a config and a checkpoint, see :func:`mmpose_sp.rivals.scoring.score`; it runs for trainings that
             are no trials.
+        seeds: Trainings of each of the best.
         say: Takes a line on what happens.
     """
 
@@ -46,10 +47,12 @@ class Comparison:
         options: Dict[str, Any],
         workers: int,
         scorer: Callable,
+        seeds: int = 3,
         say: Callable[[str], None] = print,
     ) -> None:
         self.track, self.data, self.contestants, self.folder = track, data, contestants, folder
-        self.known, self.options, self.workers, self.scorer, self.say = known, options, workers, scorer, say
+        self.known, self.options, self.workers, self.scorer = known, options, workers, scorer
+        self.seeds, self.say = seeds, say
 
     def config(self, run: Run) -> Any:
         """The config of a run."""
@@ -95,7 +98,7 @@ class Comparison:
     def score_again(self) -> None:
         """Test the trainings of this folder anew, as after a change of what a reading is."""
         for name in self.contestants:
-            for run in self.finals(range(SEEDS), [name]):
+            for run in self.finals(range(self.seeds), [name]):
                 record = read_record(self.folder / run.name)
                 if record is not None and 'scores' in record:
                     self.say(f'{time.strftime("%H:%M:%S")} {run.name}: scored again')
@@ -183,7 +186,7 @@ class Comparison:
             while any(self.record(run) is None for run in self.finals([0])):
                 self.run(self.finals([0]), scored=True)
         if stage > 1:
-            self.run(self.finals(range(1, SEEDS), several or self.best()), scored=True)
+            self.run(self.finals(range(1, self.seeds), several or self.best()), scored=True)
 
     def records(self) -> Dict[str, Record]:
         """All that is known, by :attr:`Run.name`: of this folder, and of other machines."""

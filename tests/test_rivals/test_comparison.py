@@ -51,10 +51,9 @@ def started(tmp_path, monkeypatch):
     train, trained = made_up()
     monkeypatch.setattr(module, 'train', train)
 
-    def start(names=('sp', 'dark'), known=None, folder='runs'):
-        made = Comparison(
-            TRACK, '300w_part', find(names), tmp_path / folder, known or {}, {}, 0, scores_of, say=lambda line: None
-        )
+    def start(names=('sp', 'dark'), known=None, folder='runs', **options):
+        options.setdefault('say', lambda line: None)
+        made = Comparison(TRACK, '300w_part', find(names), tmp_path / folder, known or {}, {}, 0, scores_of, **options)
         made.trained = trained
         return made
 
@@ -159,6 +158,12 @@ def test_who_trains_from_several_seeds(named, several, started):
     records = [record for record in comparison.records().values() if 'scores' in record]
     seeds = {name: [r['seed'] for r in records if r['contestant'] == name] for name in comparison.contestants}
     assert seeds == {name: [0, 1, 2] if name in several else [0] for name in comparison.contestants}
+
+
+def test_how_many_seeds(started):
+    comparison = started(['sp'], seeds=2)
+    comparison.run_until(2)
+    assert [record['seed'] for record in comparison.records().values() if 'scores' in record] == [0, 1]
 
 
 def test_the_readme_quotes_the_page():
