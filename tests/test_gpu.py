@@ -79,7 +79,8 @@ def test_the_packaged_models(model, astronaut):
 
 
 def run(*command):
-    environment = dict(os.environ, PYTHON=sys.executable, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
+    path = os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')])  # gpu_run.sh has the libraries there
+    environment = dict(os.environ, PYTHON=sys.executable, PYTHONPATH=path, OMP_NUM_THREADS='1')
     done = subprocess.run([str(part) for part in command], env=environment, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     return done.stdout + done.stderr

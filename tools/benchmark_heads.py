@@ -67,7 +67,7 @@ def main(argv=None) -> None:
     from mmpose_sp.apis.model_loading import choose_device
     from mmpose_sp.benchmarks.timing import Context
     from mmpose_sp.faces import find_scheme
-    from mmpose_sp.rivals.comparison import Comparison, load_known, with_ours
+    from mmpose_sp.rivals.comparison import Comparison, with_ours
     from mmpose_sp.rivals.contestants import CONTESTANTS, find
     from mmpose_sp.rivals.page import write
     from mmpose_sp.rivals.scoring import score
@@ -91,7 +91,7 @@ def main(argv=None) -> None:
             args.data,
             contestants,
             work_dir,
-            load_known(out.with_suffix('.json')),
+            out.with_suffix('.json'),
             args.cfg_options,
             args.workers,
             lambda config, checkpoint: score(config, checkpoint, choose_device(args.device), args.train_faces),
@@ -101,12 +101,11 @@ def main(argv=None) -> None:
             comparison.score_again()
         elif not args.page_only:
             comparison.run_until(STAGES.index(args.until), list(find(args.several_seeds)))
-        costs = load_known(out.with_suffix('.json'), 'costs')
         if args.time:
             device = torch.device(choose_device(args.device))
             threads = 1 if device.type == 'cpu' else torch.get_num_threads()
             torch.set_num_threads(threads)
-            costs.update(step_costs(comparison, Context(device, threads, False, work_dir)))
+            comparison.costs.update(step_costs(comparison, Context(device, threads, False, work_dir)))
     except (OSError, ValueError, RuntimeError) as error:
         args.parser.error(str(error))
     scheme = find_scheme(args.data.split('_')[0])
@@ -120,8 +119,10 @@ def main(argv=None) -> None:
         at = written.index('--work-dir')
         del written[at : at + 2]
     written = [argument for argument in written if argument not in ('--page-only', '--score-again', '--time')]
-    write(comparison, out, heading, ' '.join(['python tools/benchmark_heads.py', *written]), scheme.threshold, costs)
+    write(comparison, out, heading, ' '.join(['python tools/benchmark_heads.py', *written]), scheme.threshold)
     print(f'written: {out}, {out.with_suffix(".json")}')
+    if comparison.failed:
+        sys.exit('error: not trained: ' + ', '.join(sorted(run.name for run in comparison.failed)))
 
 
 if __name__ == '__main__':

@@ -6,11 +6,14 @@ twice at once, does only what nobody has done.
 """
 
 import json
+import os
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set
 
 from mmengine.utils import get_git_hash
+
+from mmpose_sp.utils.atomic import write_text
 
 from .contestants import CONTESTANTS, OURS, Contestant
 from .tracks import Run, Track, training_config
@@ -28,13 +31,18 @@ class Comparison:
         track, data: Where.
         contestants: Who, by name.
         folder: Each training in a folder of its own below it.
-        known: Records of another machine, by :attr:`Run.name`: they are not trained again.
+        file: JSON of all that is known, kept up to date after every training. What another machine wrote into it is
+            not trained again.
         options: As by ``--cfg-options``, for all.
         workers: Processes that load faces.
         scorer: Of a config and a checkpoint, see :func:`mmpose_sp.rivals.scoring.score`; it runs for trainings that
             are no trials.
         seeds: Trainings of each of the best.
         say: Takes a line on what happens.
+
+    Attributes:
+        costs: Of a step of contestants by name, see :class:`StepCost`.
+        failed: Trainings that ended before their time, and not by diverging; the others go on without them.
     """
 
     def __init__(
@@ -43,20 +51,30 @@ class Comparison:
         data: str,
         contestants: Dict[str, Contestant],
         folder: Path,
-        known: Dict[str, Record],
+        file: Path,
         options: Dict[str, Any],
         workers: int,
         scorer: Callable,
         seeds: int = 3,
         say: Callable[[str], None] = print,
     ) -> None:
-        self.track, self.data, self.contestants, self.folder = track, data, contestants, folder
-        self.known, self.options, self.workers, self.scorer = known, options, workers, scorer
-        self.seeds, self.say = seeds, say
+        self.track, self.data, self.contestants, self.folder, self.file = track, data, contestants, folder, file
+        self.options, self.workers, self.scorer, self.seeds, self.say = options, workers, scorer, seeds, say
+        content = json.loads(file.read_text()) if file.is_file() else {}
+        self.known: Dict[str, Record] = content.get('records', {})
+        self.costs: Dict[str, Sequence[float]] = content.get('costs', {})
+        self.failed: Set[Run] = set()
+        self._identities: Dict[Run, str] = {}
 
     def config(self, run: Run) -> Any:
         """The config of a run."""
         return training_config(self.track, self.data, self.contestants[run.contestant], run, self.workers, self.options)
+
+    def identity(self, run: Run) -> str:
+        """Of its config, which takes some time to make and never changes."""
+        if run not in self._identities:
+            self._identities[run] = identity(self.config(run))
+        return self._identities[run]
 
     def record(self, run: Run) -> Optional[Record]:
         """What is known of a run, None if it has not been trained.
@@ -65,16 +83,25 @@ class Comparison:
             ValueError: It was trained with another config.
         """
         record = read_record(self.folder / run.name) or self.known.get(run.name)
-        if record is not None and record['identity'] != identity(self.config(run)):
+        if record is not None and record['identity'] != self.identity(run):
             raise ValueError(
                 f'{run.name} was trained with another config: remove its folder in {self.folder} and its record from '
                 'the JSON file, or take another --work-dir and --out'
             )
         return record
 
+    def save(self) -> None:
+        """Write :attr:`file`."""
+        content = dict(track=self.track._asdict(), costs=self.costs, records=dict(sorted(self.records().items())))
+        write_text(self.file, json.dumps(content) + '\n')
+
+    def is_missing(self, run: Run) -> bool:
+        """Whether a run is still to be trained."""
+        return run not in self.failed and self.record(run) is None
+
     def run(self, runs: Iterable[Run], scored: bool) -> None:
         """Train what is not trained yet; wait for what another process is training."""
-        missing = [run for run in runs if self.record(run) is None]
+        missing = [run for run in runs if self.is_missing(run)]
         while missing:
             for run in list(missing):
                 with claim(self.folder / run.name) as mine:
@@ -88,11 +115,18 @@ class Comparison:
     def _train(self, run: Run, scored: bool) -> None:
         config, folder = self.config(run), self.folder / run.name
         self.say(f'{time.strftime("%H:%M:%S")} {run.name}')
-        about = dict(identity=identity(config), commit=get_git_hash(digits=7))
-        record = dict(run._asdict(), **about, **train(config, folder))
+        commit = os.environ.get('MMPOSE_SP_COMMIT') or get_git_hash(digits=7)  # a copy without .git is told
+        about = dict(identity=self.identity(run), commit=commit)
+        try:
+            record = dict(run._asdict(), **about, **train(config, folder))
+        except RuntimeError as error:
+            self.failed.add(run)
+            self.say(f'{run.name}: {error}')
+            return
         if scored and record['best'] is not None:
             record['scores'] = self.scorer(config, str(best_checkpoint(folder)))
         write_record(record, folder)
+        self.save()
         self.say(f'{time.strftime("%H:%M:%S")} {run.name}: validation NME {record["best"] or record["error"]}')
 
     def score_again(self) -> None:
@@ -104,6 +138,7 @@ class Comparison:
                     self.say(f'{time.strftime("%H:%M:%S")} {run.name}: scored again')
                     record['scores'] = self.scorer(self.config(run), str(best_checkpoint(self.folder / run.name)))
                     write_record(record, self.folder / run.name)
+        self.save()
 
     def trials(self, name: str) -> List[Record]:
         """The finished trials of a contestant, slowest first."""
@@ -119,12 +154,14 @@ class Comparison:
 
     def next_trials(self, name: str) -> List[Run]:
         """Learning rates that a contestant is to try: the grid, then one beyond an edge where the best lies there."""
-        done = {record['rate']: record['best'] for record in self.trials(name)}
+        trials = self.trials(name)
+        done = {trial['rate']: trial['best'] for trial in trials}
+        stood = [trial['rate'] for trial in trials if self.collapse(trial) is None]
         rates = [rate for rate in self.track.rates if rate not in done]
         if len(self.track.rates) == 1:
             return []
         if not rates and len(done) < MOST_TRIALS:
-            best = min(done, key=lambda rate: _value(done[rate]))
+            best = min(stood or done, key=lambda rate: _value(done[rate]))
             if best == max(done):
                 rates = [2 * best]
             elif best == min(done):
@@ -134,10 +171,10 @@ class Comparison:
     def choose_rates(self) -> None:
         """All trials of all contestants that have any."""
         while True:
-            missing = [run for name in self.contestants if self._tries(name) for run in self.next_trials(name)]
-            if not missing:
+            runs = [run for name in self.contestants if self._tries(name) for run in self.next_trials(name)]
+            if not any(map(self.is_missing, runs)):
                 return
-            self.run(missing, scored=False)
+            self.run(runs, scored=False)
 
     def _tries(self, name: str) -> bool:
         return not self.contestants[name].variant_of
@@ -183,8 +220,9 @@ class Comparison:
         """0: the trials alone; 1: and one training of each; 2: and the other seeds of ``several``, or of the best."""
         self.choose_rates()
         if stage > 0:
-            while any(self.record(run) is None for run in self.finals([0])):
+            while any(map(self.is_missing, self.finals([0]))):
                 self.run(self.finals([0]), scored=True)
+                self.choose_rates()  # a rate that collapsed may have left the best at an edge
         if stage > 1:
             self.run(self.finals(range(1, self.seeds), several or self.best()), scored=True)
 
@@ -201,8 +239,3 @@ def _value(best: Optional[float]) -> float:
 def with_ours(names: List[str]) -> List[str]:
     """Names of contestants, with those that they take their learning rate from."""
     return [*names, *{CONTESTANTS[name].variant_of for name in names if name in CONTESTANTS} - {'', *names}]
-
-
-def load_known(path: Path, what: str = 'records') -> Dict[str, Any]:
-    """``records`` or ``costs`` of a JSON file that :func:`mmpose_sp.rivals.page.write` made; empty without it."""
-    return json.loads(path.read_text()).get(what, {}) if path.is_file() else {}

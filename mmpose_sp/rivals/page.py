@@ -1,6 +1,5 @@
 """What came out: one page with a table, curves and CED, and one JSON file."""
 
-import json
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
@@ -53,13 +52,24 @@ def rows_of(comparison: Comparison) -> List[Row]:
     return sorted(rows, key=lambda row: np.mean([record['best'] for record in row.records.values()]))
 
 
-def compare(row: Row, ours: Row, reading: str) -> str:
-    """How much larger the error of a contestant is than ours, with its 95% interval, over the seeds that both have."""
+def of_faces(errors: np.ndarray, threshold: float) -> Dict[str, np.ndarray]:
+    """What each face adds to NME, FR and AUC, which are means over faces: the area under a CED is that of one step a
+    face, from its error to the threshold."""
+    return {'NME': errors, 'FR': 100.0 * (errors > threshold), 'AUC': (1 - errors / threshold).clip(min=0)}
+
+
+def compare(row: Row, ours: Row, reading: str, threshold: float) -> Dict[str, str]:
+    """By how much NME, FR and AUC of a contestant lie above ours, with 95% intervals, over the seeds that both have."""
     seeds = sorted(set(row.records) & set(ours.records))
-    if not seeds or row.name == OURS:
-        return ''
-    gain = (row.errors(reading, seeds) - ours.errors(reading, seeds)).mean(axis=0)
-    return f'{gain.mean():+.3f} {bootstrap(gain)}'
+    theirs, mine = (of_faces(each.errors(reading, seeds), threshold) for each in (row, ours))
+    compared = seeds and row.name != OURS
+    return {f'{name} above ours': interval(theirs[name] - mine[name]) if compared else '' for name in theirs}
+
+
+def interval(values: np.ndarray) -> str:
+    """Mean of (seeds, N) values, and its 95% interval by drawing faces again."""
+    low, high = bootstrap(values.mean(axis=0))
+    return f'{values.mean():+.3f} [{low:.3f}, {high:.3f}]'
 
 
 def spread(values: Sequence[float], digits: int) -> str:
@@ -83,7 +93,7 @@ def result_table(comparison: Comparison, rows: List[Row], reading: str, threshol
             'AUC': spread([ced_auc(face, threshold) for face in errors], 3),
         }
         if ours:
-            line['NME above ours'] = compare(row, ours, reading)
+            line.update(compare(row, ours, reading, threshold))
         lines.append(line)
     return table(lines)
 
@@ -101,7 +111,7 @@ def summary_table(comparison: Comparison, rows: List[Row], threshold: float) -> 
     return table(lines)
 
 
-def cost_table(comparison: Comparison, rows: List[Row], costs: Dict[str, list]) -> str:
+def cost_table(comparison: Comparison, rows: List[Row]) -> str:
     """Markdown of what a training costs, and when it passes the final validation NME of others."""
     targets = {name: row for name in ('star', 'softargmax') for row in rows if row.name == name}
     rival = next((row for row in rows if not row.name.startswith(OURS)), None)
@@ -116,11 +126,11 @@ def cost_table(comparison: Comparison, rows: List[Row], costs: Dict[str, list]) 
             'needs': comparison.contestants[row.name].needs,
             'M weights': f'{record["scores"]["parameters"] / 1e6:.2f}',
             'learning rate': f'{record["rate"]:g}',
-            'commit': record.get('commit', ''),
+            'commit': ', '.join(dict.fromkeys(r['commit'] for r in row.records.values() if 'commit' in r)),
             'trials': ', '.join(_trial(comparison, trial) for trial in comparison.trials(tried)),
             'confidence AUROC': f'{np.mean([r["scores"]["auroc"] for r in row.records.values()]):.3f}',
         }
-        cost = StepCost(*costs[row.name]) if row.name in costs else None
+        cost = StepCost(*comparison.costs[row.name]) if row.name in comparison.costs else None
         if cost:
             line.update(
                 {'ms a step': f'{cost.ms:.0f}', 'of ours': f'{cost.over_ours:.2f}', 'MB': f'{cost.megabytes:.0f}'}
@@ -169,10 +179,8 @@ def draw_curves(comparison: Comparison, rows: List[Row], path: Path) -> None:
     save_figure(figure, path, dpi=110)
 
 
-def write(
-    comparison: Comparison, out: Path, heading: str, command: str, threshold: float, costs: Dict[str, list]
-) -> None:
-    """The page ``out`` (.md), and beside it its JSON and pictures.
+def write(comparison: Comparison, out: Path, heading: str, command: str, threshold: float) -> None:
+    """The page ``out`` (.md), its pictures beside it, and the JSON of the comparison.
 
     Args:
         comparison: With what it knows.
@@ -180,11 +188,8 @@ def write(
         heading: Of the page.
         command: That makes it.
         threshold: Of FR and AUC, percent.
-        costs: Of contestants, see :class:`StepCost`; may be empty.
     """
-    records = dict(sorted(comparison.records().items()))
-    content = dict(track=comparison.track._asdict(), costs=costs, records=records)
-    write_text(out.with_suffix('.json'), json.dumps(content) + '\n')
+    comparison.save()
     rows = rows_of(comparison)
     parts = [heading]
     if rows:
@@ -196,7 +201,7 @@ def write(
         plot_ced(shown, threshold, str(ced), title='joined, first seed')
         parts += [summary_table(comparison, rows, threshold)]
         parts += [f'## {ROWS[r].capitalize()}\n\n{result_table(comparison, rows, r, threshold)}' for r in READINGS]
-        parts += [f'## Costs and speed\n\n{cost_table(comparison, rows, costs)}']
+        parts += [f'## Costs and speed\n\n{cost_table(comparison, rows)}']
         parts += [f'![NME against epochs]({curves.name})\n\n![CED]({ced.name})']
     trials = {name: comparison.trials(name) for name in comparison.contestants}
     waiting = [name for name in comparison.contestants if not any(row.name == name for row in rows)]

@@ -14,9 +14,10 @@ from mmpose.registry import MODELS
 from tiny_run import write_config
 
 from mmpose_sp.apis.model_loading import load_config
+from mmpose_sp.evaluation.scores import ced_auc, failure_rate
 from mmpose_sp.rivals import comparison as module
 from mmpose_sp.rivals import page
-from mmpose_sp.rivals.comparison import Comparison, load_known, with_ours
+from mmpose_sp.rivals.comparison import Comparison, with_ours
 from mmpose_sp.rivals.contestants import CONTESTANTS, OURS, find
 from mmpose_sp.rivals.step_costs import training_step
 from mmpose_sp.rivals.tracks import TRACKS, Run, training_config
@@ -52,8 +53,11 @@ def started(tmp_path, monkeypatch):
     monkeypatch.setattr(module, 'train', train)
 
     def start(names=('sp', 'dark'), known=None, folder='runs', **options):
+        file = tmp_path / f'{folder}.json'
+        if known:
+            file.write_text(json.dumps(dict(records=known)))
         options.setdefault('say', lambda line: None)
-        made = Comparison(TRACK, '300w_part', find(names), tmp_path / folder, known or {}, {}, 0, scores_of, **options)
+        made = Comparison(TRACK, '300w_part', find(names), tmp_path / folder, file, {}, 0, scores_of, **options)
         made.trained = trained
         return made
 
@@ -99,7 +103,39 @@ def test_a_rate_that_a_whole_training_does_not_stand_leaves_its_place(started, m
     assert comparison.rate('sp') == 4e-3
     (row,) = page.rows_of(comparison)
     assert row.records[0]['rate'] == 4e-3
-    assert '0.008: 4.00 (whole training: 50.00)' in page.cost_table(comparison, [row], {})
+    assert '0.008: 4.00 (whole training: 50.00)' in page.cost_table(comparison, [row])
+    # what is left has its best at the edge, so that the grid grows there
+    assert [record['rate'] for record in comparison.trials('sp')] == [2e-3, 4e-3, 8e-3, 16e-3]
+
+
+def test_a_training_that_fails_stops_nobody_else(started, monkeypatch):
+    comparison, train = started(['sp', 'dark', 'msra']), module.train
+
+    def fail(config, folder):
+        if folder.name.startswith(('sp_lr0.016_e2', 'msra_lr0.004_e4')):
+            raise RuntimeError('exit code 1')
+        return train(config, folder)
+
+    monkeypatch.setattr(module, 'train', fail)
+    comparison.run_until(2)
+    assert {run.name for run in comparison.failed} == {'sp_lr0.016_e2_s0', 'msra_lr0.004_e4_s0'}
+    # no rate is chosen without all trials; the other seeds of one that failed once are tried
+    seeds = [(r['contestant'], r['seed']) for r in comparison.records().values() if 'scores' in r]
+    assert sorted(seeds) == [('dark', 0), ('dark', 1), ('dark', 2)]
+
+
+def test_what_is_known_is_kept_after_every_training(started, monkeypatch):
+    comparison, train = started(['sp']), module.train
+
+    def killed(config, folder):
+        if folder.name == 'sp_lr0.016_e2_s0':
+            raise KeyboardInterrupt
+        return train(config, folder)
+
+    monkeypatch.setattr(module, 'train', killed)
+    with pytest.raises(KeyboardInterrupt):
+        comparison.choose_rates()
+    assert list(json.loads(comparison.file.read_text())['records']) == ['sp_lr0.004_e2_s0', 'sp_lr0.008_e2_s0']
 
 
 def test_what_is_known_is_not_trained_again(started):
@@ -192,17 +228,18 @@ def test_one_process_at_a_time_works_in_a_folder(tmp_path):
 def test_the_page_has_a_row_for_everybody_and_its_json_starts_another_machine(started, tmp_path):
     comparison = started(['sp', 'dark', 'msra'])
     comparison.run_until(2)
-    page.write(comparison, tmp_path / 'heads.md', '# Heads', 'python ...', 5.0, {})
+    page.write(comparison, tmp_path / 'heads.md', '# Heads', 'python ...', 5.0)
     text = (tmp_path / 'heads.md').read_text()
     assert all(text.count(f'| {CONTESTANTS[name].title} ') == 5 for name in ('sp', 'dark', 'msra'))  # five tables
-    assert load_known(tmp_path / 'heads.json') == json.loads(json.dumps(comparison.records()))
+    assert started().known == json.loads(json.dumps(comparison.records()))
 
 
 def test_the_page_counts_the_seconds_to_a_target(started):
     comparison = started(['sp', 'star'])
     comparison.run_until(1)
     rows = page.rows_of(comparison)
-    table = page.cost_table(comparison, rows, {'sp': [250.0, 1.0, 80.0, 68]})
+    comparison.costs = {'sp': [250.0, 1.0, 80.0, 68]}
+    table = page.cost_table(comparison, rows)
     passed = next(line for line in table.splitlines() if line.startswith('| Ours'))
     # ours has 9.0 at epoch 2, below where STAR's made-up training ends: 2 epochs of 68 steps of 0.25 s
     assert '| 2 (34 s)' in passed and '| 250 ' in passed
@@ -225,6 +262,21 @@ def test_the_page_averages_seeds(started):
     expected = np.mean([2 + np.random.default_rng(seed).random(18).reshape(2, 9)[1] for seed in range(3)], axis=1)
     table = page.result_table(comparison, [row], 'alone', 5.0)
     assert f'{expected.mean():.3f} ({expected.std(ddof=1):.3f})' in table
+
+
+def test_differences_are_those_of_the_scores():
+    rng = np.random.default_rng(1)
+    errors = {name: 3 + 3 * rng.random((2, 40)) for name in ('sp', 'dark')}
+    ours, dark = (
+        page.Row(name, {seed: dict(scores=dict(alone=dict(test=errors[name][seed]))) for seed in (0, 1)})
+        for name in ('sp', 'dark')
+    )
+    found = page.compare(dark, ours, 'alone', 5.0)
+    for name, score in (('NME', np.mean), ('FR', lambda e: failure_rate(e, 5.0)), ('AUC', lambda e: ced_auc(e, 5.0))):
+        expected = np.mean([score(a) - score(b) for a, b in zip(errors['dark'], errors['sp'])])
+        value, low, high = (float(part.strip('[],')) for part in found[f'{name} above ours'].split())
+        assert value == pytest.approx(expected, abs=6e-4)
+        assert low < value < high
 
 
 def test_unknown_contestants_are_named():
