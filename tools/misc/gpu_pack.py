@@ -3,8 +3,8 @@
     python tools/misc/gpu_pack.py data/300w OUT [--quality 65] [--python 3.12]
 
 OUT/wheels holds what the machine is not likely to have beside torch, torchvision, numpy, scipy, OpenCV and
-matplotlib; OUT/300w the faces of the 300-W part as JPEG of this quality, at their size. Then, on that machine, with
-this repository:
+matplotlib; OUT/300w the faces of the 300-W part as JPEG of this quality, at their size; OUT/commit what is checked out
+here, for records of a copy without .git. Then, on that machine, with this repository:
 
     tools/misc/gpu_run.sh OUT RESULTS [--dry-run]
 """
@@ -19,11 +19,12 @@ import sys
 from pathlib import Path
 
 import cv2
+from mmengine.utils import get_git_hash
 from tqdm import tqdm
 
 WHEELS = [
     *('addict', 'json-tricks', 'mmcv-lite', 'mmdet', 'mmengine', 'mmpose', 'munkres', 'platformdirs', 'pycocotools'),
-    *('shapely', 'termcolor', 'terminaltables', 'yapf'),
+    *('setuptools', 'shapely', 'six', 'termcolor', 'terminaltables', 'yapf'),
 ]
 LOCK = Path(__file__).resolve().parents[2] / 'requirements' / 'lock.txt'
 ANNOTATIONS = 'face_landmarks_300w_part_{}.json'
@@ -79,6 +80,7 @@ def main(argv=None) -> None:
     try:
         shrink(args.data, args.out / '300w', args.quality)
         download_wheels(args.out / 'wheels', args.python)
+        (args.out / 'commit').write_text(get_git_hash(digits=7) + '\n')
     except (OSError, subprocess.CalledProcessError) as error:
         parser.error(str(error))
     size = sum(path.stat().st_size for path in args.out.rglob('*') if path.is_file())
