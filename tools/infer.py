@@ -40,7 +40,7 @@ from mmpose_sp.apis.sources import Source, open_source
 from mmpose_sp.apis.tracker import FaceTracker
 from mmpose_sp.apis.video import VideoWriter
 from mmpose_sp.deferral import FOUNDATIONS, missing_foundations
-from mmpose_sp.utils.atomic import check_target, write_text
+from mmpose_sp.utils.atomic import check_target, is_special, write_text
 from mmpose_sp.utils.images import set_max_pixels
 from mmpose_sp.visualization.sheets import write_image
 
@@ -153,8 +153,9 @@ class Output:
             self.video = VideoWriter(self.pictures / f'{self.stem}.mp4', source.fps)
         self.journal: Optional[Journal] = None
         self.records: List[dict] = []
-        if self.kind != 'image' and (args.json or args.out_dir):
-            path = Path(f'{args.json}.journal' if args.json else Path(args.out_dir, 'journal'))
+        beside = args.json and not is_special(args.json)
+        if self.kind != 'image' and (beside or args.out_dir):
+            path = Path(f'{args.json}.journal' if beside else Path(args.out_dir, 'journal'))
             if self.video or args.track != 'off':
                 path.unlink(missing_ok=True)  # neither a video nor tracks can be gone on with: they start anew
             self.journal = Journal(path, identity(args))

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Iterator, Union
@@ -16,23 +17,31 @@ def atomic_path(path: str) -> Iterator[str]:
     exception.
 
     The folder of ``path`` is made if needed, and an existing file is replaced only by a complete
-    one. The temporary name keeps the suffix, because many writers pick the format by it.
+    one. The temporary name keeps the suffix, because many writers pick the format by it. A symlink
+    stays, and the file that it names is replaced; a pipe or a device is written to, from a
+    temporary file of the system's folder for these.
 
     Raises:
         OSError: Of the system, such as a full disk, with the name ``path``.
     """
-    path = os.path.abspath(os.path.expanduser(path))
     check_target(path)
+    path = os.path.abspath(os.path.expanduser(path))
+    # A link to an open pipe, such as /dev/stdout may be, resolves to a name that cannot be opened.
+    target = None if is_special(path) else os.path.realpath(path)
     handle, temporary = tempfile.mkstemp(
-        prefix='.partial-', suffix=os.path.splitext(path)[1], dir=os.path.dirname(path)
+        prefix='.partial-', suffix=os.path.splitext(path)[1], dir=target and os.path.dirname(target)
     )
     os.close(handle)
     try:
         yield temporary
+        if target is None:
+            with open(temporary, 'rb') as content, open(path, 'wb') as special:
+                shutil.copyfileobj(content, special)
+            return
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes the file private
-        publish(temporary, path)
+        publish(temporary, target)
     except OSError as error:
         if error.errno is not None and error.filename in (None, temporary):
             raise OSError(error.errno, error.strerror, path) from error  # the name that a user knows
@@ -61,11 +70,18 @@ def check_target(path: str) -> None:
         OSError: The folder cannot be made, or not be written to, or ``path`` is itself a folder.
     """
     path = os.path.abspath(os.path.expanduser(path))
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+    folder = os.path.dirname(os.path.realpath(path))
+    if not is_special(path):
+        os.makedirs(folder, exist_ok=True)
     if os.path.isdir(path):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    if not os.access(os.path.dirname(path), os.W_OK):
+    if not os.access(path if is_special(path) else folder, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+
+def is_special(path: str) -> bool:
+    """Whether ``path`` is a pipe or a device: no file may take its place, and none lies well beside it."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 def publish(temporary: str, path: str) -> None:

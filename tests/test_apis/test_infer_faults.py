@@ -1,6 +1,7 @@
 """tools/infer.py when it is stopped, when its outputs cannot be written, when a video is damaged."""
 
 import json
+import os
 import resource
 
 import cv2
@@ -152,3 +153,19 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_file(run, photos, tmp_path, 
     assert 'error: ' in error and 'visualizations' in error and 'partial' not in error
     assert [path for path in (tmp_path / 'out').rglob('*') if path.is_file() and path.name != 'journal'] == []
     assert run(source, '--whole-image', '--out-dir', 'out') == 0
+
+
+def test_a_pipe_is_given_the_predictions_and_no_journal_beside_it(run, photos, stop_after, tmp_path):
+    os.mkfifo(tmp_path / 'pipe')
+    (tmp_path / 'boxes.json').write_text(json.dumps({f'{name}.png': [] for name in 'abcde'}))  # a pipe holds 64 KiB
+    reader = os.open(tmp_path / 'pipe', os.O_RDONLY | os.O_NONBLOCK)  # without a reader the writer waits
+    try:
+        stop_after(2)
+        assert run('photos', '--bbox-file', 'boxes.json', '--json', 'pipe') == 130
+        assert not list(tmp_path.glob('pipe.*'))
+        stop_after()
+        assert run('photos', '--bbox-file', 'boxes.json', '--json', 'pipe') == 0
+        records = json.loads(os.read(reader, 65536))
+    finally:
+        os.close(reader)
+    assert records == [{'image': f'photos/{name}.png', 'instances': []} for name in 'abcde']
