@@ -146,6 +146,8 @@ class Output:
         self.predictions = Path(args.out_dir, 'predictions') if args.out_dir else None
         self._names: Dict[str, int] = {}
         self.video: Optional[VideoWriter] = None
+        for folder in (self.pictures, self.predictions) if args.out_dir else ():
+            refuse_inputs_in(folder, source)
         for target in (args.json, *(folder and folder / self.stem for folder in (self.pictures, self.predictions))):
             if target:
                 check_target(str(target))
@@ -208,6 +210,14 @@ class Output:
         """Files of one name from several folders must not replace each other."""
         count = self._names[stem] = self._names.get(stem, 0) + 1
         return stem if count == 1 else self._unique(f'{stem}_{count}')
+
+
+def refuse_inputs_in(folder: Path, source: Source) -> None:
+    """Raise ``ValueError`` where results would take the place of what is read, or a run would read those of another."""
+    folder = folder.resolve()
+    for place in {place for path in source.paths for place in (path.parent.resolve(), path.resolve().parent)}:
+        if folder in (place, *place.parents):
+            raise ValueError(f'{place}: inputs lie where the results go; choose another --out-dir')
 
 
 def identity(args: argparse.Namespace) -> Dict[str, Any]:

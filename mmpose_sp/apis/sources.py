@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Generator, List, Optional, Union
+from typing import Any, Callable, Generator, List, Optional, Tuple, Union
 
 import cv2
 import numpy as np
@@ -46,6 +46,7 @@ class Source:
     live: bool = False
     fps: float = 0.0
     tolerant: bool = False  # whether a bad picture among many is to be reported instead of raised
+    paths: Tuple[Path, ...] = ()  # the files that are read
 
 
 def open_source(inputs: Any) -> Source:
@@ -81,7 +82,8 @@ def open_source(inputs: Any) -> Source:
     if not many and isinstance(items[0], Path) and not items[0].is_file():
         raise FileNotFoundError(f'{inputs}: no such file or folder')
     tolerant = _is_pattern(inputs) or _is_folder(inputs)
-    return Source(_frames(items), 'images' if many else 'image', len(items), tolerant=tolerant)
+    paths = tuple(item for item in items if isinstance(item, Path))
+    return Source(_frames(items), 'images' if many else 'image', len(items), tolerant=tolerant, paths=paths)
 
 
 def _expand(item: Any) -> List[Union[Path, np.ndarray, Image.Image]]:
@@ -159,6 +161,7 @@ def _open_video(target: Union[int, str]) -> Source:
         live,
         fps if fps and np.isfinite(fps) else 0.0,
         tolerant=not live,
+        paths=() if live else (Path(target),),
     )
 
 

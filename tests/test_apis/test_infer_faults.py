@@ -169,3 +169,27 @@ def test_a_pipe_is_given_the_predictions_and_no_journal_beside_it(run, photos, s
     finally:
         os.close(reader)
     assert records == [{'image': f'photos/{name}.png', 'instances': []} for name in 'abcde']
+
+
+@pytest.mark.parametrize(
+    'source', ['v/visualizations', 'v/visualizations/*.png', 'v/visualizations/a.png', 'link', 'links', 'v/predictions']
+)
+def test_results_do_not_replace_what_is_read(run, photos, tmp_path, capsys, source):
+    (tmp_path / 'v').mkdir()
+    folder = (tmp_path / 'photos').rename(tmp_path / 'v' / ('predictions' if 'pred' in source else 'visualizations'))
+    (tmp_path / 'link').symlink_to(folder)
+    (tmp_path / 'links').mkdir()
+    (tmp_path / 'links' / 'a.png').symlink_to(folder / 'a.png')
+    before = {path: path.read_bytes() for path in tmp_path.rglob('*.png')}
+    assert run(source, '--whole-image', '--out-dir', 'v', '--json', 'all.json') == 2
+    error = capsys.readouterr().err
+    assert str(folder) in error and '--out-dir' in error and len(error.splitlines()) == 1
+    assert {path: path.read_bytes() for path in tmp_path.rglob('*.*') if path.is_file()} == before
+
+
+def test_a_video_is_not_replaced_by_its_drawing(run, tmp_path, capsys):
+    clip = tmp_path / 'v' / 'visualizations' / 'clip.avi'
+    clip.parent.mkdir(parents=True)
+    write_video(clip, frames=2)
+    assert run('v/visualizations/clip.avi', '--whole-image', '--out-dir', 'v') == 2
+    assert 'visualizations: inputs' in capsys.readouterr().err
