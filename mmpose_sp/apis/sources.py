@@ -47,6 +47,7 @@ class Source:
     fps: float = 0.0
     tolerant: bool = False  # whether a bad picture among many is to be reported instead of raised
     paths: Tuple[Path, ...] = ()  # the files that are read
+    root: Optional[Path] = None  # the folder that was named, by itself, by a pattern or by one picture
 
 
 def open_source(inputs: Any) -> Source:
@@ -82,8 +83,14 @@ def open_source(inputs: Any) -> Source:
     if not many and isinstance(items[0], Path) and not items[0].is_file():
         raise FileNotFoundError(f'{inputs}: no such file or folder')
     tolerant = _is_pattern(inputs) or _is_folder(inputs)
-    paths = tuple(item for item in items if isinstance(item, Path))
-    return Source(_frames(items), 'images' if many else 'image', len(items), tolerant=tolerant, paths=paths)
+    return Source(
+        _frames(items),
+        'images' if many else 'image',
+        len(items),
+        tolerant=tolerant,
+        paths=tuple(item for item in items if isinstance(item, Path)),
+        root=_root(inputs) if isinstance(inputs, (str, Path)) else None,
+    )
 
 
 def _expand(item: Any) -> List[Union[Path, np.ndarray, Image.Image]]:
@@ -104,7 +111,9 @@ def _expand(item: Any) -> List[Union[Path, np.ndarray, Image.Image]]:
             )
         return [*sorted(found)]
     if _is_pattern(item):
-        found = [Path(path) for path in glob.glob(str(item), recursive=True) if Path(path).is_file()]
+        root = _root(item)
+        pattern = str(Path(glob.escape(str(root)), Path(item).relative_to(root)))
+        found = [Path(path) for path in glob.glob(pattern, recursive=True) if Path(path).is_file()]
         if not found:
             raise FileNotFoundError(f'{item}: no file matches this pattern')
         return [*sorted(found)]
@@ -119,6 +128,11 @@ def _is_folder(item: Any) -> bool:
 
 def _is_pattern(item: Any) -> bool:
     return isinstance(item, (str, Path)) and glob.has_magic(str(item)) and not Path(item).exists()
+
+
+def _root(item: Union[str, Path]) -> Path:
+    """The longest leading part that is a folder: no pattern, whatever brackets its name has."""
+    return next((part for part in (Path(item), *Path(item).parents) if part.is_dir()), Path())
 
 
 def _frames(items: List[Union[Path, np.ndarray, Image.Image]]) -> Generator[Frame, None, None]:

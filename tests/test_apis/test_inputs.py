@@ -240,6 +240,19 @@ def test_a_name_with_brackets_is_a_file_not_a_pattern(tmp_path):
     assert open_source(path).kind == 'image'
 
 
+@pytest.mark.parametrize(
+    'pattern', ['fam [2023]/*.png', 'fam [2023]/**/*.png', 'fam [2023]/[ab].png', './fam [2023]/?.png']
+)
+def test_brackets_in_the_name_of_a_folder_are_no_pattern(tmp_path, monkeypatch, pattern):
+    monkeypatch.chdir(tmp_path)
+    for folder in ('fam [2023]', 'fam 2'):  # the second is what the brackets say as a pattern
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder / 'a.png', noise(8, 8))
+    for inputs in (pattern, f'{tmp_path}/{pattern}'):
+        (frame,) = open_source(inputs).frames
+        assert (tmp_path / frame.name).samefile(tmp_path / 'fam [2023]' / 'a.png')
+
+
 def test_videos_are_read_frame_by_frame(landmarker, tmp_path):
     path = write_video(tmp_path / 'clip.avi')
     source = open_source(path)
