@@ -7,6 +7,7 @@
 
 Pictures go to OUT_DIR/visualizations and one JSON file for each to OUT_DIR/predictions, in mmpose's format (a list of
 faces with keypoints, keypoint_scores, bbox, bbox_score; also keypoint_covariances in px^2 and their tail_weight).
+Pictures that a pattern finds in sub-folders have their files in sub-folders of the same names.
 --json FILE puts all into one file: the list of faces for a picture, [{image, instances}] for several, [{frame_id,
 instances}] for a video, whose faces are followed and have a track_id.
 Pictures that cannot be used are listed at the end, and the exit status is then 1.
@@ -142,13 +143,15 @@ class Output:
         self.layers = args.draw
         self.json_file = args.json
         self.stem = Path(args.input).stem
+        self.root = source.root
         self.pictures = Path(args.out_dir, 'visualizations') if args.out_dir else None
         self.predictions = Path(args.out_dir, 'predictions') if args.out_dir else None
         self._names: Dict[str, int] = {}
         self.video: Optional[VideoWriter] = None
         for folder in (self.pictures, self.predictions) if args.out_dir else ():
             refuse_inputs_in(folder, source)
-        for target in (args.json, *(folder and folder / self.stem for folder in (self.pictures, self.predictions))):
+        results = (folder and folder / f'{self.stem}.json' for folder in (self.pictures, self.predictions))
+        for target in (args.json, *results):
             if target:
                 check_target(str(target))
         if self.kind == 'video' and self.pictures:
@@ -163,7 +166,7 @@ class Output:
             self.journal = Journal(path, identity(args))
             self.records = self.journal.records
             for record in self.records if self.kind == 'images' else ():
-                self._unique(Path(record['image']).stem)
+                self._name(record['image'])
 
     def remaining(self, source: Source) -> Source:
         """The source without what a run that was stopped has done."""
@@ -179,12 +182,12 @@ class Output:
         instances = result.to_instances()
         place = {'frame_id': result.frame} if self.kind == 'video' else {'image': result.name}
         record = {**place, 'instances': instances, **({'error': result.error} if result.error else {})}
+        name = '' if self.kind == 'video' else self._name(result.name)  # of every picture, as a run that goes on does
         if self.pictures and result.image is not None and (result.faces or not result.error):
             drawn = draw_result(result.image, result, self.layers, boundaries)
             if self.video:
                 self.video.write(drawn)
             else:
-                name = self._unique(Path(result.name).stem)
                 suffix = '.jpg' if Path(result.name).suffix.lower() in ('.jpg', '.jpeg') else '.png'
                 write_image(str(self.pictures / f'{name}{suffix}'), drawn)
                 write_text(self.predictions / f'{name}.json', json.dumps(instances))
@@ -206,10 +209,16 @@ class Output:
         if self.journal:
             self.journal.finish()
 
-    def _unique(self, stem: str) -> str:
-        """Files of one name from several folders must not replace each other."""
-        count = self._names[stem] = self._names.get(stem, 0) + 1
-        return stem if count == 1 else self._unique(f'{stem}_{count}')
+    def _name(self, picture: str) -> str:
+        """What the files of a picture are called, without suffix: its path below the folder that was named."""
+        path = Path(picture).relative_to(self.root)
+        folder = Path(*(part for part in path.parts[:-1] if part != '..'))  # a pattern may leave its folder
+        return self._unique((folder / path.stem).as_posix())
+
+    def _unique(self, name: str) -> str:
+        """Files of names that differ by their suffix only must not replace each other."""
+        count = self._names[name] = self._names.get(name, 0) + 1
+        return name if count == 1 else self._unique(f'{name}_{count}')
 
 
 def refuse_inputs_in(folder: Path, source: Source) -> None:

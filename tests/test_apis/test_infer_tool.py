@@ -86,11 +86,39 @@ def test_boxes_from_a_file(run, folder, tmp_path, capsys):
     assert 'a.jpg: 1 faces' in out and 'b.png: no face found' in out
 
 
-def test_files_of_one_name_do_not_replace_each_other(run, folder, tmp_path):
-    (tmp_path / 'more').mkdir()
-    cv2.imwrite(str(tmp_path / 'more' / 'a.jpg'), noise(90, 80))
+@pytest.mark.parametrize('pattern', ['photos/**/*.jpg', '{}/photos/**/*.jpg'])
+def test_results_lie_as_their_pictures_do(run, folder, tmp_path, pattern):
+    for more, seed in (('b', 2), ('b/c', 3)):
+        (folder / more).mkdir()
+        cv2.imwrite(str(folder / more / 'a.jpg'), np.full((90, 80 + seed, 3), 50 * seed, np.uint8))
+    assert run(pattern.format(tmp_path), '--whole-image', '--out-dir', 'out', '--draw', 'landmarks') == 0
+    for path in folder.rglob('*.jpg'):
+        drawn = tmp_path / 'out' / 'visualizations' / path.relative_to(folder)
+        assert cv2.imread(str(drawn)).shape == cv2.imread(str(path)).shape
+        assert (tmp_path / 'out' / 'predictions' / path.relative_to(folder)).with_suffix('.json').is_file()
+
+
+def test_one_picture_of_a_pattern_lies_as_it_does_among_others(run, folder, tmp_path):
     assert run('*/a.jpg', '--whole-image', '--out-dir', 'out') == 0
-    assert sorted(path.name for path in (tmp_path / 'out' / 'visualizations').iterdir()) == ['a.jpg', 'a_2.jpg']
+    assert run(folder, '--whole-image', '--out-dir', 'out') == 0  # beside the folder of that name
+    found = {path.relative_to(tmp_path / 'out').as_posix() for path in (tmp_path / 'out').rglob('*.*')}
+    drawn = {'visualizations/photos/a.jpg', 'visualizations/a.jpg', 'visualizations/b.png'}
+    assert found == drawn | {f'predictions/{name}.json' for name in ('photos/a', 'a', 'b')}
+
+
+def test_a_pattern_that_leaves_its_folder_writes_nothing_elsewhere(run, folder, tmp_path):
+    (folder / 'below').mkdir()
+    before = {path: path.read_bytes() for path in tmp_path.rglob('*.*')}
+    assert run('photos/b*w/../../photos/a.jpg', '--whole-image', '--out-dir', 'photos/below') == 0
+    assert {path: path.read_bytes() for path in before} == before
+    assert all(folder / 'below' in path.parents for path in tmp_path.rglob('*.*') if path not in before)
+
+
+def test_names_that_differ_by_suffix_do_not_replace_each_other(run, folder, tmp_path):
+    cv2.imwrite(str(folder / 'a.png'), noise(90, 80))
+    assert run(folder, '--whole-image', '--out-dir', 'out') == 0
+    shapes = {p.name: cv2.imread(str(p)).shape[:2] for p in (tmp_path / 'out' / 'visualizations').iterdir()}
+    assert shapes == {'a.jpg': (110, 120), 'a_2.png': (80, 90), 'b.png': (110, 120)}
 
 
 def test_a_video(run, tmp_path):
