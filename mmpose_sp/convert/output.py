@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import itertools
 import json
 import os
 import shutil
@@ -26,10 +27,11 @@ class Output:
     """All or nothing: files gather in a hidden folder in ``dst`` while the ``with`` block runs.
 
     If it ends well, they move to their places, and lists that an earlier conversion of the same kind left and this one
-    has none of are removed: they would name pictures that show other faces now. Pictures and files of others stay. On
-    any exception, Ctrl-C included, the hidden folder is removed and ``dst`` is as it was; what a killed process left is
-    removed by the next conversion. At a kill while files move, ``dst`` has some of the new lists or none, never an old
-    list beside new pictures.
+    has none of are removed: they would name pictures that show other faces now. Pictures and files of others stay; a
+    list of theirs in the place of one of ours, such as mmpose's own of that name, is renamed to ``NAME.json.bak``.
+    On any exception, Ctrl-C included, the hidden folder is removed and ``dst`` is as it was; what a killed process left
+    is removed by the next conversion. At a kill while files move, ``dst`` has some of the new lists or none, never an
+    old list beside new pictures.
 
     Args:
         dst: folder to write to.
@@ -77,7 +79,11 @@ class Output:
 
     def _publish(self) -> None:
         lists = {name for name in self.files if name.endswith('.json')}
-        stale = [path for path in self._earlier_lists() if f'annotations/{path.name}' not in lists]
+        earlier = self._earlier_lists()
+        stale = [path for path in earlier if f'annotations/{path.name}' not in lists]
+        for path in sorted(self.dst / name for name in lists):
+            if path not in earlier and os.path.lexists(path):
+                _set_aside(path)
         for path in (*stale, *(self.dst / name for name in lists)):
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
@@ -147,6 +153,14 @@ class Output:
             f'{self.dst / "annotations" / name}: {len(content["annotations"]):,} faces in '
             f'{len(content["images"]):,} images'
         )
+
+
+def _set_aside(path: Path) -> None:
+    """Rename a file of somebody else to a free name."""
+    names = (path.with_name(f'{path.name}.bak{count or ""}') for count in itertools.count())
+    free = next(name for name in names if not os.path.lexists(name))
+    path.rename(free)
+    print(f'kept: {free}, which this conversion did not make and found as {path.name}')
 
 
 @contextlib.contextmanager

@@ -62,6 +62,20 @@ def test_a_conversion_removes_lists_that_an_earlier_one_left(cofw_raw, tmp_path,
     assert 'cofw_val.json, of an earlier conversion' in capsys.readouterr().out
 
 
+def test_a_list_of_somebody_else_is_kept_under_another_name(cofw_raw, tmp_path, capsys):
+    lists = tmp_path / 'out' / 'annotations'
+    lists.mkdir(parents=True)
+    for count, name in enumerate(('cofw_train.json.bak', 'cofw_train.json.bak1')):
+        (lists / 'cofw_train.json').write_text(f'{{"info": {{"description": "of mmpose, {count}"}}}}')
+        cofw.main([str(cofw_raw), str(tmp_path / 'out')])
+        assert f'kept: {lists / name}' in capsys.readouterr().out
+        assert (lists / name).read_text() == f'{{"info": {{"description": "of mmpose, {count}"}}}}'
+        assert len(json.loads((lists / 'cofw_train.json').read_text())['images']) > 0
+    cofw.main([str(cofw_raw), str(tmp_path / 'out')])
+    assert 'kept' not in capsys.readouterr().out  # its own are replaced
+    assert len(list(lists.glob('*.bak*'))) == 2
+
+
 def test_parts_of_300w_and_the_whole_stay_side_by_side(raw_300w, tmp_path):
     (tmp_path / 'train.txt').write_text('afw/134212_2\n')
     for options in (['--names', str(tmp_path / 'train.txt')], ['--val-fraction', '0.5'], []):
