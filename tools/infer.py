@@ -188,7 +188,7 @@ class Output:
             if self.video:
                 self.video.write(drawn)
             else:
-                suffix = '.jpg' if Path(result.name).suffix.lower() in ('.jpg', '.jpeg') else '.png'
+                suffix = '.jpg' if Path(result.name).suffix.lower() in ('.jpg', '.jpeg', '.jfif') else '.png'
                 write_image(str(self.pictures / f'{name}{suffix}'), drawn)
                 write_text(self.predictions / f'{name}.json', json.dumps(instances))
         if self.journal:
@@ -253,6 +253,8 @@ def run(args: argparse.Namespace) -> int:
         set_max_pixels(args.max_pixels)
     boxes = read_boxes(args)
     source = open_source(args.input)
+    if source.left_out:
+        print(source.left_out, file=sys.stderr)
     if args.bboxes and source.kind == 'images':
         raise ValueError('--bboxes are those of one picture; give a folder its boxes by --bbox-file')
     given = boxes is not None or args.whole_image

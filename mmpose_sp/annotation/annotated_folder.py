@@ -58,9 +58,10 @@ class AnnotatedFolder:
             )
         if not self.folder.is_dir():
             raise FileNotFoundError(f'{folder}: no such folder')
-        self.pictures = [Path(frame.name).name for frame in open_source(self.folder).frames]
+        source = open_source(self.folder)
+        self.pictures = [Path(frame.name).name for frame in source.frames]
         self.histories = {name: History() for name in self.pictures}
-        self.notes: List[str] = []
+        self.notes: List[str] = [source.left_out] if source.left_out else []
         self.output = OUTPUTS[form](self.folder, target and Path(target), landmarker.num_landmarks)
         self._found: Dict[Tuple[str, Tuple[float, ...]], FaceResult] = {}  # by picture and box
         self._network, self._store_lock = threading.RLock(), threading.RLock()

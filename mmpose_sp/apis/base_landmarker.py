@@ -131,7 +131,7 @@ class BaseLandmarker(ABC):
                 pictures: a sequence with one (N, 4) for each, or a mapping from path or file name.
             whole_image: The picture is one face, without any detection.
             errors: 'raise', or 'record' to give a bad picture a result with ``error``. By default folders, patterns and
-                videos record and end with a warning, the rest raises.
+                videos record and end with a warning, the rest raises; folders also warn of pictures that are not read.
             progress: Show a progress bar; by default for long input.
             keep_image: Put the picture into its result.
             score_maps: Put the score maps into the faces.
@@ -145,6 +145,8 @@ class BaseLandmarker(ABC):
                 ``bboxes`` that do not match them.
         """
         source = open_source(inputs)
+        if source.left_out and errors is None:
+            warnings.warn(source.left_out, stacklevel=2)
         if errors not in (None, 'raise', 'record'):
             raise ValueError(f"errors must be 'raise' or 'record', got {errors!r}")
         if whole_image and bboxes is not None:

@@ -2,6 +2,7 @@
 
 import glob
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,8 @@ from PIL import Image
 from mmpose_sp.utils.images import IMAGE_SUFFIXES, as_bgr, check_pixels, read_image
 
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm', '.wmv')
+# Pictures that a folder is not searched for; they are counted like its videos, so that nobody misses them.
+_OTHER_SUFFIXES = ('.arw', '.avif', '.cr2', '.cr3', '.dng', '.heic', '.heif', '.jp2', '.jxl', '.nef', '.psd', '.raf')
 ROUNDED_FRAMES = 1  # some containers give a duration and a rate, whose product may be off by this
 _WEBCAM = re.compile(r'webcam(?::(\d+))?$')
 
@@ -47,6 +50,7 @@ class Source:
     fps: float = 0.0
     tolerant: bool = False  # whether a bad picture among many is to be reported instead of raised
     paths: Tuple[Path, ...] = ()  # the files that are read
+    left_out: str = ''  # of a folder, the pictures and videos that are not read, in words
     root: Optional[Path] = None  # the folder that was named, by itself, by a pattern or by one picture
 
 
@@ -89,6 +93,7 @@ def open_source(inputs: Any) -> Source:
         len(items),
         tolerant=tolerant,
         paths=tuple(item for item in items if isinstance(item, Path)),
+        left_out=_left_out(inputs),
         root=_root(inputs) if isinstance(inputs, (str, Path)) else None,
     )
 
@@ -120,6 +125,16 @@ def _expand(item: Any) -> List[Union[Path, np.ndarray, Image.Image]]:
     if Path(item).suffix.lower() in VIDEO_SUFFIXES:
         raise ValueError(f'{item}: a video has to be the only input')
     return [Path(item)]
+
+
+def _left_out(inputs: Any) -> str:
+    """One line about the pictures and videos of a folder that are not read; empty without any."""
+    if not _is_folder(inputs):
+        return ''
+    paths = (path for path in Path(inputs).iterdir() if not path.name.startswith('.') and path.is_file())
+    counts = Counter(suffix for path in paths if (suffix := path.suffix.lower()) in (*_OTHER_SUFFIXES, *VIDEO_SUFFIXES))
+    kinds = ', '.join(f'{suffix} {count}' for suffix, count in sorted(counts.items()))
+    return f'{inputs}: {sum(counts.values())} files left out: {kinds}' if counts else ''
 
 
 def _is_folder(item: Any) -> bool:

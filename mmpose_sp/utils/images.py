@@ -5,11 +5,16 @@ from typing import Union
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 #: Suffixes of the files that a folder is searched for.
-IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.pgm', '.tif', '.tiff', '.webp')
-_NO_IMAGE = 'cannot be decoded as an image (truncated or damaged, or of another format?)'
+IMAGE_SUFFIXES = ('.bmp', '.gif', '.jfif', '.jpeg', '.jpg', '.png', '.ppm', '.pgm', '.tif', '.tiff', '.webp')
+_DAMAGED = 'cannot be decoded: truncated or damaged'
+_CONVERT = 'Fix: convert it to PNG of 8 or 16 bit'
+_UNKNOWN = (
+    'cannot be decoded: of a format that is not read, or damaged from its beginning. '
+    f'{_CONVERT}; a video has to be the only input'
+)
 _ALLOW_MORE = 'it may be made to fill the memory. To allow more: --max-pixels, or mmpose_sp.utils.images.set_max_pixels'
 
 
@@ -21,7 +26,8 @@ def read_image(path: Union[str, Path]) -> np.ndarray:
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: Empty, truncated, not a picture, or of more pixels, by its header, than :func:`max_pixels`.
+        ValueError: Empty, truncated, not a picture, of values that are not read (floats), or of more pixels, by its
+            header, than :func:`max_pixels`.
     """
     path = Path(path)
     if not path.is_file():
@@ -36,7 +42,7 @@ def read_image(path: Union[str, Path]) -> np.ndarray:
     except cv2.error as error:
         raise ValueError(f'{path}: cannot be decoded: {error.err}') from error
     if image is None:
-        raise ValueError(f'{path}: {_NO_IMAGE}')
+        raise ValueError(f'{path}: {_why_not_decoded(path)}')
     return image
 
 
@@ -68,8 +74,20 @@ def _check_header(path: Path) -> None:
     except Image.DecompressionBombError as error:
         reason = str(error).split(',')[0]  # 'Image size (900000000 pixels) exceeds limit of 178956970 pixels'
         raise ValueError(f'{path}: {reason}; {_ALLOW_MORE}') from error
+    except UnidentifiedImageError as error:
+        raise ValueError(f'{path}: {_UNKNOWN}') from error
     except Exception as error:  # whatever a parser stumbles over
-        raise ValueError(f'{path}: {_NO_IMAGE}') from error
+        raise ValueError(f'{path}: {_DAMAGED}') from error
+
+
+def _why_not_decoded(path: Path) -> str:
+    """What is wrong with a picture that Pillow recognises and OpenCV does not decode."""
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except Exception:  # whatever a decoder stumbles over
+        return _DAMAGED
+    return f'cannot be decoded: {image.format} with values of a kind that is not read (mode {image.mode}). {_CONVERT}'
 
 
 def as_bgr(image: Union[np.ndarray, Image.Image]) -> np.ndarray:

@@ -73,6 +73,12 @@ def test_a_bad_file_is_reported_at_the_end(run, folder, tmp_path, capsys):
     assert sorted(path.name for path in (tmp_path / 'out').rglob('*.*')) == ['a.jpg', 'a.json', 'b.json', 'b.png']
 
 
+def test_what_a_folder_leaves_out_is_one_line(run, folder, capsys):
+    (folder / 'c.heic').write_bytes(b'nothing')
+    assert run(folder, '--whole-image', '--json', 'all.json') == 0
+    assert capsys.readouterr().err.splitlines()[0] == f'{folder}: 1 files left out: .heic 1'
+
+
 def test_a_single_bad_picture_leaves_no_prediction(run, tmp_path):
     (tmp_path / 'bad.png').write_bytes(b'broken')
     assert run('bad.png', '--whole-image', '--json', 'all.json') == 1

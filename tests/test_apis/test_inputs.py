@@ -192,6 +192,43 @@ def test_truncated_pictures_are_refused(tmp_path, suffix):
         read_image(cut)
 
 
+@pytest.mark.parametrize('size', [100, 1000])
+def test_what_is_cut_short_is_called_so(tmp_path, size):
+    whole = jpeg(tmp_path / 'whole.jpg', noise(50, 40)).read_bytes()
+    (tmp_path / 'cut.jpg').write_bytes(whole[:size])  # in the header, and in the pixels
+    with pytest.raises(ValueError, match=r'cut\.jpg: cannot be decoded: truncated or damaged$'):
+        read_image(tmp_path / 'cut.jpg')
+
+
+def test_what_is_whole_is_not_called_damaged(tmp_path):
+    Image.fromarray(np.ones((9, 8), np.float32)).save(tmp_path / 'floats.tif')
+    with pytest.raises(ValueError, match=r'floats\.tif: .*TIFF with values .*mode F.*convert it to PNG') as error:
+        read_image(tmp_path / 'floats.tif')
+    assert 'damaged' not in str(error.value)
+    clip = write_video(tmp_path / 'clip.avi', frames=2).rename(tmp_path / 'clip.mp4')
+    (frame,) = open_source(str(tmp_path / '*.mp4')).frames
+    with pytest.raises(ValueError, match=rf'{clip.name}: .*format that is not read.*a video has to be the only input'):
+        frame.read()
+
+
+def test_a_folder_tells_what_it_leaves_out(landmarker, tmp_path):
+    write(tmp_path / 'a.png', noise(50, 40))
+    for name in ('b.HEIC', 'c.mp4', 'd.mp4', '.e.mp4', 'notes.txt', 'a.json'):
+        (tmp_path / name).write_bytes(b'nothing')
+    with pytest.warns(UserWarning, match='3 files left out: .heic 1, .mp4 2$'):
+        (result,) = landmarker(tmp_path, whole_image=True)
+    assert not result.error
+    assert open_source(tmp_path / 'a.png').left_out == ''
+
+
+@pytest.mark.parametrize('name', ['a.gif', 'a.jfif'])
+def test_a_folder_is_searched_for_the_rarer_suffixes(tmp_path, name):
+    Image.fromarray(spot(50, 40, 20, 20)).save(tmp_path / name, format='GIF' if name == 'a.gif' else 'JPEG')
+    (frame,) = open_source(tmp_path).frames
+    expected = np.asarray(Image.open(tmp_path / name).convert('RGB')).astype(int)[..., ::-1]
+    assert np.abs(frame.read() - expected).max() <= 2  # two JPEG decoders round differently
+
+
 @pytest.mark.parametrize(
     ('image', 'error', 'message'),
     [
