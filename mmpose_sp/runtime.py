@@ -12,6 +12,8 @@ import json
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
+from .utils.requirements import ONNXRUNTIME, version_problem
+
 try:
     import numpy as np
 
@@ -23,7 +25,7 @@ try:
 except ModuleNotFoundError as error:  # of the extra
     raise ModuleNotFoundError(f"{error}. Fix: pip install 'mmpose_sp[runtime]'", name=error.name) from error
 
-__all__ = ['Landmarker']
+__all__ = ['Landmarker', 'open_session']
 
 
 class _Crop(NamedTuple):
@@ -33,6 +35,31 @@ class _Crop(NamedTuple):
     center: np.ndarray
     scale: np.ndarray
     box: np.ndarray
+
+
+def open_session(
+    model: Union[str, Path], threads: int = 0, providers: Sequence[str] = ('CPUExecutionProvider',)
+) -> Any:
+    """An exported model as a session of onnxruntime.
+
+    Up to its release 1.25, onnxruntime fuses transpositions with products of float64 and then has no kernel for these.
+
+    Raises:
+        ImportError: onnxruntime is not installed.
+        ValueError: The file cannot be read; says so where onnxruntime is older than what we test with.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ImportError(f"{error}. Fix: pip install 'mmpose_sp[runtime]'") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    settings = dict(providers=list(providers), disabled_optimizers=['MatmulTransposeFusion'])
+    try:
+        return onnxruntime.InferenceSession(str(model), options, **settings)
+    except Exception as error:  # of onnxruntime, whose classes have no common base
+        reasons = filter(None, (str(error), version_problem(ONNXRUNTIME)))
+        raise ValueError(f'{model}: onnxruntime cannot read it: {". ".join(reasons)}') from error
 
 
 class Landmarker(BaseLandmarker):
@@ -71,16 +98,7 @@ class Landmarker(BaseLandmarker):
         super().__init__(detector, None, batch_size, min_confidence, refine, rotations)
         if not Path(model).is_file():
             raise FileNotFoundError(f'{model}: no such model')
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise ImportError(f"{error}. Fix: pip install 'mmpose_sp[runtime]'") from error
-        try:
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = threads
-            self._session = onnxruntime.InferenceSession(str(model), options, providers=list(providers))
-        except Exception as error:  # of onnxruntime, whose classes have no common base
-            raise ValueError(f'{model}: onnxruntime cannot read it: {error}') from error
+        self._session = open_session(model, threads, providers)
         self._outputs = {output.name for output in self._session.get_outputs()}
         notes = {key: json.loads(value) for key, value in self._session.get_modelmeta().custom_metadata_map.items()}
         try:

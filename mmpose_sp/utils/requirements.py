@@ -61,6 +61,9 @@ CORE = (
     Requirement('mmpose', '1.3', '1.4', 'pip install --no-deps mmpose==1.3.2'),
 )
 
+#: What runs exported models. Older releases know fewer operators, and the last of them round 8 bits otherwise.
+ONNXRUNTIME = Requirement('onnxruntime', '1.19', None, 'pip install "onnxruntime>=1.19"')
+
 
 class Refusal(NamedTuple):
     """Releases of ``name`` before ``below`` fail at their import unless mmcv is older than ``mmcv``."""

@@ -14,9 +14,10 @@ from mmpose.structures import PoseDataSample
 
 from mmpose_sp.apis.model_loading import load_config, load_model
 from mmpose_sp.apis.packaged import PACKAGED, packaged_model, packaged_onnx
+from mmpose_sp.runtime import open_session
 
 pytest.importorskip('onnxscript')
-onnxruntime = pytest.importorskip('onnxruntime')
+pytest.importorskip('onnxruntime')
 onnx_export = pytest.importorskip('mmpose_sp.apis.onnx_export')
 TOLERANCE = 1e-3  # crop px
 
@@ -44,7 +45,7 @@ def exported(request, model, tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def session(exported):
-    return onnxruntime.InferenceSession(str(exported[0]), providers=['CPUExecutionProvider'])
+    return open_session(exported[0])
 
 
 def predict_with_mmpose(model, crops, flip_test):
@@ -93,7 +94,7 @@ def test_the_packaged_file_is_what_the_command_gives(exported, session, crops, a
     if not flip_test:
         pytest.skip('the packaged file flips')
     crops = np.concatenate([crops, cv2.resize(astronaut[60:200, 150:290], (128, 128))[None]])
-    packaged = onnxruntime.InferenceSession(str(packaged_onnx()), providers=['CPUExecutionProvider'])
+    packaged = open_session(packaged_onnx())
     notes = packaged.get_modelmeta().custom_metadata_map
     assert notes == session.get_modelmeta().custom_metadata_map
     assert notes['checkpoint_sha256'] == json.dumps(hashlib.sha256(packaged_model()[1].read_bytes()).hexdigest())
@@ -104,7 +105,7 @@ def test_the_packaged_file_is_what_the_command_gives(exported, session, crops, a
 
 @pytest.mark.parametrize('name', PACKAGED)
 def test_a_packaged_file_is_of_its_checkpoint_and_tells_nothing_of_the_machine_that_made_it(name):
-    session = onnxruntime.InferenceSession(str(packaged_onnx(name)), providers=['CPUExecutionProvider'])
+    session = open_session(packaged_onnx(name))
     made_of = session.get_modelmeta().custom_metadata_map['checkpoint_sha256']
     assert made_of == json.dumps(hashlib.sha256(packaged_model(name)[1].read_bytes()).hexdigest())
     assert str(Path.home()).encode() not in packaged_onnx(name).read_bytes()
@@ -146,7 +147,7 @@ def test_8_bit_convolutions_move_landmarks_little(exported, crops, astronaut, tm
     copy.write_bytes(path.read_bytes())
     face = cv2.resize(astronaut[60:200, 150:290], (128, 128))[None]
     onnx_export.quantise(str(copy), np.concatenate([face, face[:, :, ::-1], face // 2]))
-    sessions = [onnxruntime.InferenceSession(str(p), providers=['CPUExecutionProvider']) for p in (path, copy)]
+    sessions = [open_session(p) for p in (path, copy)]
     notes = [session.get_modelmeta().custom_metadata_map for session in sessions]
     assert notes[0] == notes[1]
     found, small = (session.run(['landmarks'], {'crops': face})[0] for session in sessions)
@@ -155,12 +156,8 @@ def test_8_bit_convolutions_move_landmarks_little(exported, crops, astronaut, tm
 
 
 def test_the_packaged_8_bit_file_is_of_the_checkpoint_of_the_other():
-    notes = [
-        onnxruntime.InferenceSession(str(packaged_onnx(int8=int8)), providers=['CPUExecutionProvider'])
-        .get_modelmeta()
-        .custom_metadata_map
-        for int8 in (False, True)
-    ]
+    sessions = [open_session(packaged_onnx(int8=int8)) for int8 in (False, True)]
+    notes = [session.get_modelmeta().custom_metadata_map for session in sessions]
     assert notes[0]['checkpoint_sha256'] == notes[1]['checkpoint_sha256']
     assert json.loads(notes[1]['flip_test']) is False
 
@@ -171,13 +168,14 @@ class Inverse(torch.nn.Module):
 
 
 @pytest.mark.parametrize('size', [2, 7, 58, 63, 136])
-def test_inverses_of_positive_definite_matrices(size):
+def test_inverses_of_positive_definite_matrices(size, tmp_path):
     roots = np.random.default_rng(0).normal(size=(3, size, 2 * size))
     matrices = roots @ roots.transpose(0, 2, 1) / size
     program = torch.onnx.export(
         Inverse(), (torch.from_numpy(matrices),), dynamo=True, opset_version=onnx_export.OPSET,
         custom_translation_table=onnx_export.TRANSLATIONS, verbose=False,
     )  # fmt: skip
-    run = onnxruntime.InferenceSession(program.model_proto.SerializeToString(), providers=['CPUExecutionProvider'])
+    (tmp_path / 'inverse.onnx').write_bytes(program.model_proto.SerializeToString())
+    run = open_session(tmp_path / 'inverse.onnx')
     (found,) = run.run(None, {run.get_inputs()[0].name: matrices})
     np.testing.assert_allclose(found, np.linalg.inv(matrices), rtol=1e-9, atol=1e-9)

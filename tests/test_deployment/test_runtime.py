@@ -12,7 +12,7 @@ import pytest
 from mmpose_sp.apis import FaceLandmarker, YuNetFaceDetector
 from mmpose_sp.apis.packaged import packaged_onnx
 from mmpose_sp.datasets.synthetic import render_face
-from mmpose_sp.runtime import Landmarker
+from mmpose_sp.runtime import Landmarker, open_session
 from mmpose_sp.utils.images import read_image
 
 onnxruntime = pytest.importorskip('onnxruntime')
@@ -87,6 +87,26 @@ def test_a_file_of_another_program_is_refused(tmp_path):
     (tmp_path / 'text.onnx').write_text('not a model')
     with pytest.raises(ValueError, match='text.onnx: onnxruntime cannot read it'):
         Landmarker(tmp_path / 'text.onnx')
+
+
+def test_where_a_file_cannot_be_read_an_onnxruntime_too_old_is_named(tmp_path, monkeypatch):
+    (tmp_path / 'text.onnx').write_text('not a model')
+    with pytest.raises(ValueError) as error:
+        open_session(tmp_path / 'text.onnx')
+    assert 'onnxruntime>=' not in str(error.value), 'this one is new enough'
+    monkeypatch.setattr('importlib.metadata.version', lambda name: '1.18.1')
+    with pytest.raises(ValueError, match=r'onnxruntime 1\.18\.1 is installed, .* pip install "onnxruntime>=1\.19"'):
+        open_session(tmp_path / 'text.onnx')
+
+
+def test_no_product_is_fused_for_which_older_releases_have_no_kernel(tmp_path, monkeypatch):
+    onnx = pytest.importorskip('onnx')
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / 'optimised.onnx')
+    monkeypatch.setattr(onnxruntime, 'SessionOptions', lambda: options)
+    open_session(packaged_onnx())
+    operators = {node.op_type for node in onnx.load(tmp_path / 'optimised.onnx').graph.node}
+    assert 'MatMul' in operators and 'FusedMatMul' not in operators
 
 
 def test_weights_that_are_no_numbers_are_refused(tmp_path):
