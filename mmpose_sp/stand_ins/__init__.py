@@ -40,7 +40,11 @@ def provide() -> List[str]:
     for module in missing:
         spec = importlib.util.spec_from_file_location(module, FILES[module])
         sys.modules[module] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[module])
+        try:
+            spec.loader.exec_module(sys.modules[module])
+        except BaseException:  # what it stands on is missing, too: nobody is to find the half of it
+            del sys.modules[module]
+            raise
         package, _, name = module.rpartition('.')
         if package:  # as the import statement does
             setattr(sys.modules[package], name, sys.modules[module])

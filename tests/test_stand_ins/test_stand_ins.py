@@ -71,6 +71,12 @@ def test_nothing_is_provided_for_a_package_that_is_not_there(tmp_path):
     assert run(code, SOURCE) == ['False']
 
 
+def test_nothing_is_left_of_a_stand_in_that_cannot_stand(site):
+    (site / 'pycocotools/mask.py').write_text('raise ImportError("no wheel")')
+    code = 'import stand_ins, sys\ntry: stand_ins.provide()\nexcept ImportError as error: print(error)\n'
+    assert run(code + 'print("xtcocotools" in sys.modules)', site, SOURCE) == ['no', 'wheel', 'False']
+
+
 def test_sigmas_reach_the_evaluation_of_keypoints():
     evaluation = pytest.importorskip('xtcocotools.cocoeval')
     if not hasattr(sys.modules['xtcocotools'], 'IS_STAND_IN'):
