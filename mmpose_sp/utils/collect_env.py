@@ -11,8 +11,18 @@ import sys
 import warnings
 from typing import Callable, NamedTuple, Optional
 
-from ..stand_ins import is_missing, provide
-from .requirements import CORE, MMCV, Requirement, find_installed, find_refusal, find_version, parse_version
+from ..deferral import FOUNDATIONS, missing_foundations
+from ..stand_ins import provide
+from .requirements import (
+    CORE,
+    MMCV,
+    ONNXRUNTIME,
+    Requirement,
+    find_installed,
+    find_refusal,
+    find_version,
+    parse_version,
+)
 
 
 class Check(NamedTuple):
@@ -40,6 +50,11 @@ class Result(NamedTuple):
         return line if self.ok else f'{line}\n     fix: {self.fix}'
 
 
+def in_one_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines() or ['']
+    return f'{type(error).__name__}: {lines[0]}'
+
+
 def import_problem(*modules: str) -> Optional[str]:
     """None if all of these can be imported, else the error in one line."""
     for module in modules:
@@ -48,15 +63,18 @@ def import_problem(*modules: str) -> Optional[str]:
                 warnings.simplefilter('ignore')
                 importlib.import_module(module)
         except BaseException as error:  # a broken package may raise anything, SystemExit included
-            lines = str(error).strip().splitlines() or ['']
-            return f'import {module}: {type(error).__name__}: {lines[0]}'
+            return f'import {module}: {in_one_line(error)}'
     return None
 
 
 def run_check(check: Check) -> Result:
     """Carry out one check; never raises."""
-    version = check.found()
-    problem = check.problem()
+    problem = version = None
+    try:
+        problem = check.problem()
+        version = check.found()  # afterwards, since only what is imported tells all of itself
+    except BaseException as error:  # the same holds for what a check does beside importing
+        problem = problem or in_one_line(error)
     if problem is None:
         return Result(check.name, True, version or 'yes', check.wanted, check.fix)
     return Result(check.name, False, f'{version} ({problem})' if version else problem, check.wanted, check.fix)
@@ -85,9 +103,17 @@ def foundation(requirement: Requirement) -> Check:
     return Check(requirement.name, requirement.wanted, refusal.fix if refusal else requirement.fix, problem, found)
 
 
-def importable(name: str, module: str, fix: str, wanted: str = 'any version') -> Check:
-    """A check of one import alone."""
-    return Check(name, wanted, fix, lambda: import_problem(module), lambda: find_version(name))
+def importable(name: str, module: str, fix: str, wanted: str = '', below: Optional[str] = None) -> Check:
+    """A check of one import, and of the version where that has a bound."""
+    bounds = Requirement(name, None, below)
+
+    def found() -> Optional[str]:
+        return find_version(name) or getattr(sys.modules.get(module), '__version__', None)
+
+    def problem() -> Optional[str]:
+        return import_problem(module) or (None if bounds.accepts(found() or '') else 'wrong version')
+
+    return Check(name, wanted or bounds.wanted, fix, problem, found)
 
 
 def operators() -> Check:
@@ -97,9 +123,10 @@ def operators() -> Check:
         provide()
         return import_problem('mmcv.ops')
 
-    def found() -> str:
-        stand_in = is_missing('mmcv._ext') or hasattr(sys.modules.get('mmcv._ext'), 'IS_STAND_IN')
-        return "torchvision's" if stand_in else 'compiled'
+    def found() -> Optional[str]:
+        if 'mmcv._ext' not in sys.modules:
+            return None
+        return "torchvision's" if hasattr(sys.modules['mmcv._ext'], 'IS_STAND_IN') else 'compiled'
 
     return Check('mmcv.ops', "compiled or torchvision's", 'python -m mmpose_sp.stand_ins', problem, found)
 
@@ -112,7 +139,8 @@ def coco_tools() -> Check:
         return import_problem('xtcocotools.coco')
 
     def found() -> Optional[str]:
-        return find_version('xtcocotools') or f'pycocotools {find_version("pycocotools")}'
+        instead = find_version('pycocotools')
+        return find_version('xtcocotools') or (instead and f'pycocotools {instead}')
 
     return Check('xtcocotools', 'itself or pycocotools', 'pip install pycocotools', problem, found)
 
@@ -124,21 +152,51 @@ def torchvision_wanted() -> str:
     return f'0.{minor + 15}.* (for torch {major}.{minor})' if major == 2 else 'the release for your torch'
 
 
+def is_without_torch() -> bool:
+    """Whether this is the installation of the extra ``runtime``: none of the foundations is there."""
+    return len(missing_foundations()) == len(FOUNDATIONS)
+
+
+def opencv(below: str) -> Check:
+    """OpenCV, which has several distributions: the module says its version."""
+    return importable('opencv', 'cv2', f'pip install "opencv-python-headless<{below}"', below=below)
+
+
+def python_check() -> Check:
+    problem = None if sys.version_info >= (3, 9) else 'too old'
+    fix = 'use Python 3.9 or later (the lock file: 3.10 to 3.13)'
+    return Check('python', '>=3.9', fix, lambda: problem, platform.python_version)
+
+
+def checks_without_torch() -> list:
+    """What :mod:`mmpose_sp.runtime` needs."""
+    return [
+        python_check(),
+        importable('numpy', 'numpy', 'pip install numpy'),
+        opencv('5'),
+        importable('pillow', 'PIL', 'pip install pillow'),
+        importable('tqdm', 'tqdm', 'pip install tqdm'),
+        foundation(ONNXRUNTIME),
+        importable('mmpose_sp', 'mmpose_sp.runtime', 'mend the lines above first, from the top'),
+    ]
+
+
 def checks() -> list:
     """All requirements, foundations first, so that the first line that fails is the one to mend."""
+    if is_without_torch():
+        return checks_without_torch()
     core = {item.name: foundation(item) for item in CORE}
     torchvision = torchvision_wanted()
     fix = 'pip install torchvision'
     if torchvision[0] == '0':
         fix = f'pip install "torchvision=={torchvision.split(" ")[0]}", from the same place as torch'
-    python_fix = 'use Python 3.8 or later (the lock file: 3.10 to 3.13)'
-    python_problem = None if sys.version_info >= (3, 8) else 'too old'
     resources = 'pip install "setuptools<81"', '<81 (it must have pkg_resources)'
     listed = [
-        Check('python', '>=3.8', python_fix, lambda: python_problem, platform.python_version),
+        python_check(),
         core['torch'],
         importable('torchvision', 'torchvision', fix, torchvision),
-        importable('numpy', 'numpy', 'pip install numpy'),
+        # the reasons for these bounds of NumPy and OpenCV are in requirements/runtime.in
+        importable('numpy', 'numpy', 'pip install "numpy<2.4"', below='2.4'),
         importable('setuptools', 'pkg_resources', *resources),
         core['mmengine'],
         core['mmcv'],
@@ -149,7 +207,7 @@ def checks() -> list:
         coco_tools(),
     ]
     listed += [importable(name, name, f'pip install {name}') for name in ('scipy', 'matplotlib', 'h5py', 'tqdm')]
-    listed.append(importable('opencv', 'cv2', 'pip install "opencv-python-headless<5"'))
+    listed.append(opencv('4.13'))
     listed.append(importable('mmpose_sp', 'mmpose_sp.models', 'mend the lines above first, from the top'))
     return listed
 
@@ -177,7 +235,9 @@ def main(arguments=None) -> int:
         failed += not result.ok
         if not (quiet and result.ok):
             print(result, flush=True)
-    if not quiet:
+    if not quiet and is_without_torch():
+        print('     the installation without torch: it finds landmarks by onnxruntime, and trains nothing')
+    elif not quiet:
         print(f'     GPUs: {gpu_line()}')
     if failed:
         print(f'{failed} requirement(s) not met: mend them from the top, one often causes the next')

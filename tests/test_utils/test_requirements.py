@@ -188,6 +188,59 @@ def test_command_reports_where_the_package_cannot_be_imported(broken_torch):
     assert not done.stderr
 
 
+def report_with_nothing_but(*folders):
+    """The report in an interpreter that finds the standard library and what is in these folders."""
+    paths = [str(folder) for folder in folders]
+    code = (
+        f'import sys; sys.path[:0] = {paths}; from mmpose_sp.utils import collect_env; sys.exit(collect_env.main([]))'
+    )
+    return python(dict(os.environ), '-I', '-S', '-c', code)
+
+
+def test_command_reports_where_nothing_is_installed():
+    done = report_with_nothing_but(ROOT)
+    assert done.returncode == 1 and not done.stderr, done.stderr
+    for name in ('numpy', 'opencv', 'pillow', 'onnxruntime'):
+        assert line_of(done.stdout, name).startswith(f'[!!] {name}')
+    assert 'torchvision' not in done.stdout and 'without torch' in done.stdout
+
+
+def test_command_reports_where_torch_is_all_there_is(tmp_path):
+    (tmp_path / 'torch.py').write_text('')
+    done = report_with_nothing_but(ROOT, tmp_path)
+    assert done.returncode == 1 and not done.stderr, done.stderr
+    assert 'ModuleNotFoundError' in line_of(done.stdout, 'mmcv.ops')
+    assert 'pip install pycocotools' in line_of(done.stdout, 'xtcocotools')
+
+
+def test_report_of_the_installation_without_torch(monkeypatch, capsys):
+    pytest.importorskip('onnxruntime')
+    monkeypatch.setattr(collect_env, 'is_without_torch', lambda: True)
+    code, report = results(capsys)
+    assert code == 0 and 'without torch' in report
+    installed(monkeypatch, onnxruntime='1.18.1')
+    code, report = results(capsys)
+    assert code == 1
+    assert 'found: 1.18.1 (wrong version)' in line_of(report, 'onnxruntime')
+    assert 'fix: pip install "onnxruntime>=1.19"' in line_of(report, 'onnxruntime')
+
+
+def test_report_of_bounds_that_need_no_distribution(monkeypatch, capsys):
+    cv2 = pytest.importorskip('cv2')
+    assert f'found: {cv2.__version__} ' in line_of(results(capsys)[1], 'opencv')
+    monkeypatch.setattr(cv2, '__version__', '4.13.0')
+    installed(monkeypatch, numpy='2.4.0')
+    report = results(capsys)[1]
+    assert 'found: 4.13.0 (wrong version)' in line_of(report, 'opencv')
+    assert 'fix: pip install "numpy<2.4"' in line_of(report, 'numpy')
+
+
+def test_the_extra_and_the_check_have_one_bound():
+    bound = f'"onnxruntime>={requirements.ONNXRUNTIME.minimum}"'
+    text = (ROOT / 'pyproject.toml').read_text()
+    assert text.count(bound) == text.count('"onnxruntime') == 2
+
+
 @pytest.mark.parametrize(
     'statement',
     [
