@@ -43,6 +43,7 @@ from mmpose_sp.apis.video import VideoWriter
 from mmpose_sp.deferral import FOUNDATIONS, missing_foundations
 from mmpose_sp.utils.atomic import check_target, is_special, write_text
 from mmpose_sp.utils.images import set_max_pixels
+from mmpose_sp.utils.named_files import require_files
 from mmpose_sp.visualization.sheets import write_image
 
 
@@ -249,6 +250,7 @@ def report(result: ImageResult) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; returns its exit status."""
+    require_files(args.config, args.checkpoint, args.detector_weights)
     if args.max_pixels:
         set_max_pixels(args.max_pixels)
     boxes = read_boxes(args)
