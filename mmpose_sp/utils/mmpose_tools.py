@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from .dict_action import DictAction
+from .named_files import require_files
 from .requirements import check_versions
 
 
@@ -42,8 +43,8 @@ def die_with_launcher() -> None:
 
 
 def check_arguments(name: str) -> None:
-    """Let mmpose's tool parse the command line without the seconds of its imports; it ends the program for ``--help``
-    and for what it does not understand.
+    """Let mmpose's tool parse the command line without the seconds of its imports; it ends the program for ``--help``,
+    for what it does not understand, and for a config or checkpoint that is not there.
 
     The tools import everything before they look at their arguments, but do that in a function ``parse_args`` of their
     own, which needs little: here it runs alone.
@@ -54,4 +55,8 @@ def check_arguments(name: str) -> None:
     tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == 'parse_args']
     names = {'argparse': argparse, 'os': os, 'DictAction': DictAction}
     exec(compile(tree, tool, 'exec'), names)
-    names['parse_args']()
+    args = names['parse_args']()
+    try:
+        require_files(args.config, getattr(args, 'checkpoint', None))
+    except FileNotFoundError as error:
+        sys.exit(f'error: {error}')

@@ -97,7 +97,7 @@ time.sleep(600)
 '''
 environment = dict(os.environ, TORCHELASTIC_RUN_ID='none')
 for _ in range(2):
-    subprocess.Popen([sys.executable, '-c', code, 'config.py'], env=environment)
+    subprocess.Popen([sys.executable, '-c', code, sys.executable], env=environment)  # a config has to be a file
 time.sleep(600)
 """
 
