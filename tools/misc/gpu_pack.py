@@ -19,7 +19,6 @@ import sys
 from pathlib import Path
 
 import cv2
-from mmengine.utils import get_git_hash
 from tqdm import tqdm
 
 WHEELS = [
@@ -77,6 +76,8 @@ def main(argv=None) -> None:
     parser.add_argument('--quality', type=int, default=65, help='of the JPEG files (default: %(default)s)')
     parser.add_argument('--python', default='3.12', help='of that machine (default: %(default)s)')
     args = parser.parse_args(argv)
+    from mmengine.utils import get_git_hash
+
     try:
         shrink(args.data, args.out / '300w', args.quality)
         download_wheels(args.out / 'wheels', args.python)
