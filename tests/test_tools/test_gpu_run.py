@@ -27,7 +27,7 @@ def start(tmp_path):
     python.write_text(PYTHON)
     python.chmod(0o755)
 
-    def start(failing='', work='work', seconds=600):
+    def start(failing='', work='gone_on', seconds=600):
         notes.write_text('')
         environment = dict(os.environ, PYTHON=str(python), NOTES=str(notes), FAILING=failing, WORK=str(tmp_path / work))
         environment['SECONDS_LEFT'] = str(seconds)
@@ -76,8 +76,8 @@ def test_a_training_whose_machine_is_gone_begins_again(start):
 def test_data_have_one_path_wherever_the_pack_lies(start, tmp_path):
     _, lines = start()
     (heads,) = (line for line in lines if '--until finals' in line)
-    assert f'train_dataloader.dataset.data_root={tmp_path}/work/300w/' in heads
-    assert (tmp_path / 'work/300w').resolve() == tmp_path / 'pack/300w'
+    assert f'train_dataloader.dataset.data_root={tmp_path}/gone_on/300w/' in heads
+    assert (tmp_path / 'gone_on/300w').resolve() == tmp_path / 'pack/300w'
 
 
 def test_without_time_nothing_starts(start):
